@@ -1,0 +1,1 @@
+"""Penstock: files in, a pipeline of independent pods, results out."""

@@ -1,0 +1,43 @@
+"""Time: integer microseconds UTC for what is stored, one deadline object for what is waited for."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+MICROSECONDS = 1_000_000
+
+
+def now_us() -> int:
+    """Microseconds since the epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+def iso(moment_us: int) -> str:
+    """RFC 3339 with microseconds, as TES wants times."""
+    return (
+        datetime.fromtimestamp(moment_us / MICROSECONDS, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    )
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment after which waiting ends; made at the edge and passed down."""
+
+    at: float  # of time.monotonic(), seconds
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """The moment ``seconds`` from now."""
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left; 0 when it has passed."""
+        return max(0.0, self.at - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is left."""
+        return self.remaining == 0.0

@@ -1,0 +1,149 @@
+"""Every error that Penstock raises on purpose, in one tree.
+
+    PenstockError                     500  internal
+      InvalidInput                    400  invalid-input
+        UnknownPipeline               404  unknown-pipeline
+        InvalidParameter              400  invalid-parameter
+      NotAuthenticated                401  not-authenticated
+      Forbidden                       403  forbidden
+      NotFound                        404  not-found
+      Gone                            410  gone
+      Conflict                        409  conflict
+        Fenced                        409  fenced
+      TooLarge                        413  too-large
+      LimitReached                    429  limit-reached
+      StorageFull                     507  storage-full
+      Draining                        503  draining
+      SetupError                      500  setup       (this machine or its settings; shown by the command line)
+      Unreachable                     503  unreachable (raised by clients only)
+
+A message says what was wrong and with which value; ``hint`` says what would be right. ``code`` never changes once
+released: programs match on it, ``docs/errors.md`` explains each.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PenstockError(Exception):
+    """Root of the tree.
+
+    Parameters
+    ----------
+    message: what was wrong, with the value that was wrong.
+    hint: what the reader can do next; may be empty.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class InvalidInput(PenstockError):
+    """The request cannot be understood or breaks a rule of the API."""
+
+    status = 400
+    code = "invalid-input"
+
+
+class UnknownPipeline(InvalidInput):
+    """No pipeline of that name or version is in the catalogue."""
+
+    status = 404
+    code = "unknown-pipeline"
+
+
+class InvalidParameter(InvalidInput):
+    """A parameter of a pipeline has a wrong name, type or range."""
+
+    code = "invalid-parameter"
+
+
+class NotAuthenticated(PenstockError):
+    """No credentials, or wrong, expired or revoked ones."""
+
+    status = 401
+    code = "not-authenticated"
+
+
+class Forbidden(PenstockError):
+    """The credentials are right but do not allow this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(PenstockError):
+    """There is no such object, or it belongs to somebody else."""
+
+    status = 404
+    code = "not-found"
+
+
+class Gone(PenstockError):
+    """The object existed and was removed."""
+
+    status = 410
+    code = "gone"
+
+
+class Conflict(PenstockError):
+    """The object is in a state that does not allow this."""
+
+    status = 409
+    code = "conflict"
+
+
+class Fenced(Conflict):
+    """A later attempt, or a later incarnation of the agent, has taken over."""
+
+    code = "fenced"
+
+
+class TooLarge(PenstockError):
+    """A body, file or archive is larger than this deployment allows."""
+
+    status = 413
+    code = "too-large"
+
+
+class LimitReached(PenstockError):
+    """The owner has as many as this deployment allows."""
+
+    status = 429
+    code = "limit-reached"
+
+
+class StorageFull(PenstockError):
+    """The workspace has no room for what is to be stored."""
+
+    status = 507
+    code = "storage-full"
+
+
+class Draining(PenstockError):
+    """The server is about to stop; try again."""
+
+    status = 503
+    code = "draining"
+
+
+class SetupError(PenstockError):
+    """This machine, or the settings, cannot run what was asked for."""
+
+    code = "setup"
+
+
+class Unreachable(PenstockError):
+    """The server did not answer (raised by clients only)."""
+
+    status = 503
+    code = "unreachable"

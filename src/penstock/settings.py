@@ -1,0 +1,143 @@
+"""One validated settings object; every field is ``PENSTOCK_<NAME>`` in the environment (docs/settings.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from penstock.errors import SetupError
+
+DEFAULT_URL = "http://127.0.0.1:8642"
+
+
+def _state_home() -> Path:
+    return Path.home() / ".local" / "state" / "penstock"
+
+
+class Settings(BaseSettings):
+    """What server, agent and client can be told. Sizes are bytes, times seconds, unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PENSTOCK_", extra="ignore", env_ignore_empty=True, env_parse_none_str="none"
+    )
+
+    # Where the server is, and who calls
+    url: str = Field(
+        DEFAULT_URL, description="Address of the server (or of NGINX before it) that clients and agents call."
+    )
+    socket: Path | None = Field(None, description="Unix socket to reach the server by, instead of the address's host.")
+    token_file: Path = Field(
+        default_factory=lambda: Path.home() / ".config" / "penstock" / "token",
+        description="File with the bearer token that clients and agents send.",
+    )
+    ca_file: Path | None = Field(None, description="Certificate authority to trust besides the system's.")
+    state: Path = Field(default_factory=_state_home, description="Where the client keeps what it needs to resume.")
+
+    # Server
+    data: Path = Field(
+        default_factory=lambda: _state_home() / "server",
+        description="The server's folder: workspace, database, secrets, sockets.",
+    )
+    host: str = Field("127.0.0.1", description="Address the server listens on.")
+    port: int = Field(8642, ge=0, le=65535, description="Port the server listens on; 0 lets the system choose.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the database; default: SQLite in the data folder."
+    )
+    deployment: str = Field("local", pattern=r"^[a-z0-9][a-z0-9-]{0,30}$", description="Name of this deployment.")
+    authentication: Literal["tokens", "none"] = Field(
+        "tokens", description="Whether requests need a token; 'none' only on loopback."
+    )
+    anonymous_owner: str = Field(
+        "local", description="Owner of what is sent without a token when authentication is 'none'."
+    )
+    public_url: str | None = Field(
+        None,
+        description="Address that the server puts into the URLs it hands out; default: the address it was called by.",
+    )
+    sendfile: Literal["application", "nginx"] = Field(
+        "application", description="Who sends downloads: the application, or NGINX by X-Accel-Redirect."
+    )
+    catalogue: Annotated[list[Path], NoDecode] = Field(
+        [], description="Further folders with pipelines, separated by ':'."
+    )
+    allow_path: Annotated[list[Path], NoDecode] = Field(
+        [], description="Folders whose files tasks may name by file:// URLs, separated by ':' (bare serve only)."
+    )
+    foreign_images: Literal["warn", "refuse"] = Field(
+        "warn", description="What the local backend does with an image other than the tools image."
+    )
+    largest_upload: int = Field(1 << 40, ge=1, description="Largest file that may be uploaded.")
+    workspace_reserve: int = Field(
+        1 << 30, ge=0, description="Bytes of the workspace's disk that uploads must leave free."
+    )
+    retention_s: int = Field(
+        14 * 86_400, ge=60, description="How long a finished workload that nobody acknowledges is kept."
+    )
+    upload_expiry_s: int = Field(
+        2 * 86_400, ge=60, description="How long an upload may stay unfinished without a new byte."
+    )
+    longest_wait_s: float = Field(
+        50.0, gt=0, le=3600, description="Longest long-poll; keep it below the proxy's time-out."
+    )
+    lease_s: float = Field(30.0, ge=1, description="How long an agent holds an attempt without renewing it.")
+    retry_backoff_s: float = Field(
+        2.0, ge=0, description="Wait before the second attempt; doubles with each further one, up to 5 minutes."
+    )
+
+    # Agent
+    site: str = Field("local", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Name of the agent's site.")
+    site_tags: dict[str, str] = Field({}, description="JSON object of tags that tasks can ask for at this site.")
+    workspace: Path | None = Field(
+        None, description="Where this site mounts the workspace; default: below the data folder."
+    )
+    agent_state: Path | None = Field(
+        None, description="Where the agent keeps its lock and socket; default: below the data folder."
+    )
+    cpu_cores: float | None = Field(
+        None, gt=0, description="CPU cores the agent offers; default: what the machine has."
+    )
+    ram_gb: float | None = Field(
+        None, gt=0, description="Memory the agent offers, in 10^9 bytes; default: 0.9 of what the machine has."
+    )
+    slots: int = Field(64, ge=1, description="Attempts the agent runs at once, at most.")
+    give_up_s: float = Field(
+        900.0, gt=0, description="How long an agent lets its runners go on without reaching the server."
+    )
+
+    # All
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe message that is logged."
+    )
+    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
+
+    @field_validator("catalogue", "allow_path", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part for part in value.split(":") if part] if isinstance(value, str) else value
+
+    @property
+    def workspace_path(self) -> Path:
+        """Root of the workspace on this machine."""
+        return self.workspace or self.data / "workspace"
+
+    @property
+    def agent_state_path(self) -> Path:
+        """The agent's own folder."""
+        return self.agent_state or self.data / "agent"
+
+    @property
+    def run_path(self) -> Path:
+        """Folder of the server's sockets; bound into sandboxes that may reach the server."""
+        return self.data / "run"
+
+    def token(self) -> str | None:
+        """The bearer token of ``token_file``; None when there is no such file. It never stands in the environment."""
+        try:
+            return self.token_file.read_text().strip() or None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SetupError(f"Cannot read the token in {self.token_file}: {error.strerror}.") from error

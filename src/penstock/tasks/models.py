@@ -1,0 +1,235 @@
+"""The task as everybody inside speaks of it: the TES 1.1 request, its terms, its state, its attempts' logs.
+
+Field names and meanings of TaskSpec and below are those of the GA4GH TES 1.1 specification. Sizes: ``*_gb`` are
+10^9 bytes and may be fractions; times are integer microseconds UTC.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MOST_EXECUTORS = 64
+Text = Annotated[str, Field(max_length=1 << 20)]
+
+
+class State(StrEnum):
+    """Task states by their TES names; PREEMPTED and PAUSED are never used (design.md, section 4)."""
+
+    QUEUED = "QUEUED"
+    INITIALIZING = "INITIALIZING"
+    RUNNING = "RUNNING"
+    CANCELING = "CANCELING"
+    COMPLETE = "COMPLETE"
+    EXECUTOR_ERROR = "EXECUTOR_ERROR"
+    SYSTEM_ERROR = "SYSTEM_ERROR"
+    CANCELED = "CANCELED"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can change it any more."""
+        return self in FINAL
+
+
+FINAL = frozenset({State.COMPLETE, State.EXECUTOR_ERROR, State.SYSTEM_ERROR, State.CANCELED})
+LIVE = frozenset(State) - FINAL
+
+
+class Kind(StrEnum):
+    """Head tasks run a workload's engine and are admitted as a class of their own."""
+
+    PROCESS = "process"
+    HEAD = "head"
+
+
+class FileType(StrEnum):
+    """What an input or output is."""
+
+    FILE = "FILE"
+    DIRECTORY = "DIRECTORY"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class Input(_Model):
+    """A file or directory that appears at ``path`` before the first executor starts; ``content`` wins over ``url``."""
+
+    name: str | None = None
+    description: str | None = None
+    url: str | None = None
+    path: str
+    type: FileType = FileType.FILE
+    content: str | None = None
+    streamable: bool | None = None
+
+
+class Output(_Model):
+    """What is published from ``path`` to ``url``; with wildcards in ``path``, ``path_prefix`` is cut off each match."""
+
+    name: str | None = None
+    description: str | None = None
+    url: str
+    path: str
+    path_prefix: str | None = None
+    type: FileType = FileType.FILE
+
+
+class Resources(_Model):
+    """What a task needs; None leaves it to the deployment."""
+
+    cpu_cores: float | None = Field(None, ge=0)
+    preemptible: bool | None = None
+    ram_gb: float | None = Field(None, ge=0)
+    disk_gb: float | None = Field(None, ge=0)
+    zones: list[str] | None = None
+    backend_parameters: dict[str, Any] | None = None
+    backend_parameters_strict: bool | None = None
+
+
+class Executor(_Model):
+    """One command of a task. No shell is implied."""
+
+    image: str
+    command: list[str] = Field(min_length=1)
+    workdir: str | None = None
+    stdin: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    env: dict[str, str] | None = None
+    ignore_error: bool | None = None
+
+
+class TaskSpec(_Model):
+    """What a client asks for: the body of TES CreateTask."""
+
+    name: str | None = None
+    description: str | None = None
+    inputs: list[Input] | None = None
+    outputs: list[Output] | None = None
+    resources: Resources | None = None
+    executors: list[Executor] = Field(min_length=1)
+    volumes: list[str] | None = None
+    tags: dict[str, str] | None = None
+
+
+class Mount(_Model):
+    """A live, writable directory of the workspace in a head task's sandbox; only the server itself asks for one."""
+
+    url: str
+    path: str
+
+
+class Terms(_Model):
+    """How a task is to be run: the backend parameters, parsed, with their defaults, and what the server adds."""
+
+    priority: int = Field(0, ge=-100, le=100)
+    attempts: int = Field(3, ge=1, le=20)
+    retry_on_exit: list[int] = []
+    time_limit_s: int | None = Field(None, ge=1)
+    network: Literal["none", "egress"] = "none"
+    memory_volumes: list[str] = []
+    allow_root: bool = False
+    tags: dict[str, str] = {}
+    mounts: list[Mount] = []
+    cpu_cores: float = 1.0
+    ram_gb: float = 1.0
+    disk_gb: float = 0.0
+
+
+class ExecutorLog(_Model):
+    """What one executor did. ``stdout`` and ``stderr`` are tails of at least 64 KiB."""
+
+    start_us: int
+    end_us: int | None = None
+    exit_code: int = 0
+    stdout: str = ""
+    stderr: str = ""
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+
+
+class Published(_Model):
+    """One output file. ``source`` is where it lies below the attempt's directory until it is published by rename."""
+
+    source: str | None = None
+    url: str
+    path: str
+    size_bytes: int
+    type: FileType = FileType.FILE
+
+
+class AttemptLog(_Model):
+    """One attempt as its agent reported it; becomes an entry of TES ``logs``."""
+
+    executors: list[ExecutorLog] = []
+    outputs: list[Published] = []
+    system_logs: list[str] = []
+
+
+class Outcome(StrEnum):
+    """How an attempt ended (design.md, section 4, table of causes)."""
+
+    COMPLETE = "COMPLETE"
+    EXECUTOR_ERROR = "EXECUTOR_ERROR"
+    SYSTEM_ERROR = "SYSTEM_ERROR"
+    CANCELED = "CANCELED"
+    LOST = "LOST"
+
+
+class Attempt(_Model):
+    """One try at a task, as stored."""
+
+    id: str
+    task: str
+    number: int
+    site: str
+    state: Literal["leased", "started", "finished", "lost"]
+    outcome: Outcome | None = None
+    reason: str = ""
+    created_us: int
+    started_us: int | None = None
+    ended_us: int | None = None
+    log: AttemptLog = AttemptLog()
+
+
+class Task(_Model):
+    """A task as stored, with its attempts where they were asked for."""
+
+    id: str
+    owner: str
+    kind: Kind
+    workload: str | None
+    key: str | None
+    state: State
+    reason: str
+    sequence: int
+    created_us: int
+    started_us: int | None
+    ended_us: int | None
+    spec: TaskSpec
+    terms: Terms
+    attempts: list[Attempt] = []
+
+
+class NewTask(_Model):
+    """What ``TaskService.create`` takes. ``key`` makes the create idempotent within the workload."""
+
+    owner: str
+    spec: TaskSpec
+    terms: Terms = Terms()
+    kind: Kind = Kind.PROCESS
+    workload: str | None = None
+    key: str | None = None
+
+
+class Created(_Model):
+    """What ``TaskService.create`` answers: a new task, or the one that has the key already."""
+
+    id: str
+    key: str | None
+    state: State
+    created: bool
