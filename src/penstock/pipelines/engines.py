@@ -1,0 +1,67 @@
+"""From a workload to the head task that runs its engine: pure builders."""
+
+from __future__ import annotations
+
+from penstock.names import TOOLS_IMAGE
+from penstock.pipelines.models import Pipeline
+from penstock.tasks.models import Executor, FileType, Input, Kind, Mount, NewTask, Resources, TaskSpec, Terms
+
+HEAD_KEY = "head"
+MOST_JOBS = 500  # processes that one engine keeps in the queue at once; the queue decides what runs
+
+
+def workload_path(workload: str) -> str:
+    """Where everything of a workload is seen, in the head's sandbox and in its processes' alike."""
+    return f"/workspace/workloads/{workload}"
+
+
+def head_task(pipeline: Pipeline, workload: str, owner: str) -> NewTask:
+    """The head task of ``workload``. Its key makes creating it again harmless."""
+    root = workload_path(workload)
+    head = pipeline.definition.resources.head
+    return NewTask(
+        owner=owner,
+        workload=workload,
+        kind=Kind.HEAD,
+        key=HEAD_KEY,
+        terms=Terms(
+            cpu_cores=head.cpu_cores,
+            ram_gb=head.ram_gb,
+            mounts=[Mount(url=f"file://{root}/work", path=f"{root}/work")],
+        ),
+        spec=TaskSpec(
+            name=f"{pipeline.name} {pipeline.version}",
+            inputs=[_folder(f"{root}/inputs"), _folder(f"{root}/pipeline")],
+            resources=Resources(cpu_cores=head.cpu_cores, ram_gb=head.ram_gb),
+            executors=[
+                Executor(image=TOOLS_IMAGE, command=snakemake_command(root), workdir=f"{root}/work", env=_ENVIRONMENT)
+            ],
+            tags={"pipeline": pipeline.name, "version": pipeline.version, "digest": pipeline.digest},
+        ),
+    )
+
+
+# Snakemake writes its source cache below the home directory, which a sandbox lacks.
+_ENVIRONMENT = {"HOME": "/tmp", "XDG_CACHE_HOME": "/tmp/cache"}  # noqa: S108 - the sandbox's own /tmp
+
+
+def snakemake_command(root: str) -> list[str]:
+    """How Snakemake is started for the workload that lies at ``root``."""
+    return [
+        "snakemake",
+        *("--snakefile", f"{root}/pipeline/Snakefile"),
+        *("--directory", f"{root}/work"),
+        *("--configfile", f"{root}/work/config.json"),
+        *("--executor", "penstock"),
+        *("--jobs", str(MOST_JOBS)),
+        *("--scheduler", "greedy"),
+        *("--latency-wait", "1"),
+        "--nolock",
+        "--ignore-incomplete",
+        *("--rerun-triggers", "mtime"),
+        *("--quiet", "host"),
+    ]
+
+
+def _folder(path: str) -> Input:
+    return Input(url=f"file://{path}", path=path, type=FileType.DIRECTORY)
