@@ -4,12 +4,15 @@
       InvalidInput                    400  invalid-input
         UnknownPipeline               404  unknown-pipeline
         InvalidParameter              400  invalid-parameter
+        UnsupportedMedia              415  unsupported-media
+        UnsupportedVersion            412  unsupported-version
       NotAuthenticated                401  not-authenticated
       Forbidden                       403  forbidden
       NotFound                        404  not-found
       Gone                            410  gone
       Conflict                        409  conflict
         Fenced                        409  fenced
+        Locked                        423  locked
       TooLarge                        413  too-large
       LimitReached                    429  limit-reached
       StorageFull                     507  storage-full
@@ -18,11 +21,12 @@
       Unreachable                     503  unreachable (raised by clients only)
 
 A message says what was wrong and with which value; ``hint`` says what would be right. ``code`` never changes once
-released: programs match on it, ``docs/errors.md`` explains each.
+released: programs match on it, ``docs/errors.md`` explains each. ``headers`` go into the HTTP answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -33,15 +37,17 @@ class PenstockError(Exception):
     ----------
     message: what was wrong, with the value that was wrong.
     hint: what the reader can do next; may be empty.
+    headers: what the HTTP answer must carry for this error, such as Retry-After.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.headers = dict(headers or {})
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
@@ -65,6 +71,20 @@ class InvalidParameter(InvalidInput):
     """A parameter of a pipeline has a wrong name, type or range."""
 
     code = "invalid-parameter"
+
+
+class UnsupportedMedia(InvalidInput):
+    """The body's content type is not what this address takes."""
+
+    status = 415
+    code = "unsupported-media"
+
+
+class UnsupportedVersion(InvalidInput):
+    """The caller speaks a version of the protocol that this server does not."""
+
+    status = 412
+    code = "unsupported-version"
 
 
 class NotAuthenticated(PenstockError):
@@ -106,6 +126,13 @@ class Fenced(Conflict):
     """A later attempt, or a later incarnation of the agent, has taken over."""
 
     code = "fenced"
+
+
+class Locked(Conflict):
+    """Another request is writing to this object right now; try again."""
+
+    status = 423
+    code = "locked"
 
 
 class TooLarge(PenstockError):
