@@ -10,22 +10,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock.tasks.models import AttemptLog, Kind, Outcome, TaskSpec, Terms
+from penstock.tasks.models import AttemptLog, Kind, Outcome, Room, TaskSpec, Terms
 
 PROTOCOL = 1
 
 
 class _Wire(BaseModel):
     model_config = ConfigDict(extra="ignore")
-
-
-class Room(_Wire):
-    """An amount of everything a site can offer."""
-
-    cpu_cores: float
-    ram_gb: float
-    disk_gb: float
-    slots: int
 
 
 class Caller(_Wire):
@@ -55,11 +46,17 @@ class Welcome(_Wire):
 
 
 class LeaseRequest(Caller):
-    """A long-poll for work that fits into ``free``; answered when there is some, else after ``wait`` seconds."""
+    """A long-poll for work that fits into ``free``; answered when there is some, else after ``wait`` seconds.
+
+    ``holding`` are the attempts the agent knows of: a lease whose answer was lost on the way is told again.
+    ``ending`` are those it is ending already.
+    """
 
     free: Room
     wait: float = 0.0
     most: int = 32
+    holding: list[str] = []
+    ending: list[str] = []
 
 
 class Work(_Wire):
@@ -74,8 +71,15 @@ class Work(_Wire):
     token: str = Field(repr=False)
 
 
-class LeaseAnswer(_Wire):
-    """What was leased; empty when the wait ended."""
+class Orders(_Wire):
+    """Attempts whose runners to end: ``end`` without a word (fenced), ``cancel`` with a report CANCELED."""
+
+    end: list[str] = []
+    cancel: list[str] = []
+
+
+class LeaseAnswer(Orders):
+    """What was leased, and orders; all empty when the wait ended."""
 
     work: list[Work] = []
 
@@ -84,13 +88,6 @@ class Renewal(Caller):
     """Renews every lease the agent holds, in one call."""
 
     attempts: list[str]
-
-
-class RenewalAnswer(_Wire):
-    """``end`` are attempts that were fenced or canceled: end their runners; report those in ``cancel`` as CANCELED."""
-
-    end: list[str] = []
-    cancel: list[str] = []
 
 
 class Report(_Wire):

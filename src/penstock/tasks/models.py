@@ -215,6 +215,26 @@ class Task(_Model):
     attempts: list[Attempt] = []
 
 
+class Room(_Model):
+    """An amount of everything a site can offer; GB are 10^9 bytes."""
+
+    cpu_cores: float
+    ram_gb: float
+    disk_gb: float
+    slots: int
+
+
+class Progress(_Model):
+    """Processes of a workload by what became of them; ``total`` is what the engine expects, if it said so."""
+
+    total: int | None = None
+    done: int = 0
+    running: int = 0
+    queued: int = 0
+    failed: int = 0
+    rules: dict[str, dict[str, int]] = {}
+
+
 class NewTask(_Model):
     """What ``TaskService.create`` takes. ``key`` makes the create idempotent within the workload."""
 

@@ -1,0 +1,60 @@
+"""The agents' protocol over HTTP: ``/agent/v1``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from penstock.access.api import credential
+from penstock.access.models import AGENT_SCOPE
+from penstock.agents.protocol import (
+    Caller,
+    Hello,
+    LeaseAnswer,
+    LeaseRequest,
+    Orders,
+    Renewal,
+    Reports,
+    ReportsAnswer,
+    Welcome,
+)
+from penstock.errors import Forbidden
+from penstock.services import Services, services
+
+router = APIRouter(prefix="/agent/v1", tags=["agents"])
+Inside = Annotated[Services, Depends(services)]
+
+
+async def _check(request: Request, inside: Services, caller: Caller) -> None:
+    principal = await inside.access.principal(credential(request))
+    if not principal.may(f"{AGENT_SCOPE}{caller.site}") or principal.attempt is not None:
+        raise Forbidden(f"This token is not for the agent of site {caller.site!r}.")
+
+
+@router.post("/hello")
+async def hello(body: Hello, request: Request, inside: Inside) -> Welcome:
+    """Register; fences the site's earlier agent."""
+    await _check(request, inside, body)
+    return await inside.agents.hello(body)
+
+
+@router.post("/lease")
+async def lease(body: LeaseRequest, request: Request, inside: Inside) -> LeaseAnswer:
+    """Long-poll for work and orders."""
+    await _check(request, inside, body)
+    return await inside.agents.lease(body)
+
+
+@router.post("/renew")
+async def renew(body: Renewal, request: Request, inside: Inside) -> Orders:
+    """Renew every lease in one call."""
+    await _check(request, inside, body)
+    return await inside.agents.renew(body)
+
+
+@router.post("/report")
+async def report(body: Reports, request: Request, inside: Inside) -> ReportsAnswer:
+    """Report what happened, in one batch."""
+    await _check(request, inside, body)
+    return await inside.agents.report(body)

@@ -1,0 +1,103 @@
+"""The server's side of the agents' protocol: wire models in and out, the queue does the rest."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from penstock.access.service import AccessService
+from penstock.agents.protocol import (
+    PROTOCOL,
+    Caller,
+    Hello,
+    LeaseAnswer,
+    LeaseRequest,
+    Orders,
+    Renewal,
+    Report,
+    Reports,
+    ReportsAnswer,
+    Welcome,
+    Work,
+)
+from penstock.clock import Deadline
+from penstock.errors import InvalidInput
+from penstock.settings import Settings
+from penstock.tasks.models import Attempt, Outcome, Task
+from penstock.tasks.queue import Holder, Queue
+
+log = structlog.get_logger(__name__)
+
+
+class AgentService:
+    """Answers agents."""
+
+    def __init__(self, queue: Queue, access: AccessService, settings: Settings) -> None:
+        self._queue = queue
+        self._access = access
+        self._settings = settings
+
+    async def hello(self, hello: Hello) -> Welcome:
+        """Enter an agent and tell it which of its runners to go on with."""
+        holder = _holder(hello)
+        told = await self._queue.register(holder, hello.total, hello.tags, hello.running, mounts=hello.mounts_workspace)
+        log.info("agent registered", site=hello.site, incarnation=hello.incarnation, running=len(hello.running))
+        keep = [self._work(task, attempt) for task, attempt in told.leased]
+        waits = {"lease_s": self._settings.lease_s, "longest_wait_s": self._settings.longest_wait_s}
+        return Welcome(keep=keep, end=told.end, **waits)
+
+    async def lease(self, request: LeaseRequest) -> LeaseAnswer:
+        """Work and orders, by long-poll."""
+        deadline = Deadline.after(min(request.wait, self._settings.longest_wait_s))
+        told = await self._queue.lease(
+            _holder(request), request.free, set(request.holding), set(request.ending), request.most, deadline
+        )
+        work = [self._work(task, attempt) for task, attempt in told.leased]
+        return LeaseAnswer(work=work, end=told.end, cancel=told.cancel)
+
+    async def renew(self, renewal: Renewal) -> Orders:
+        """Fresh periods, and orders."""
+        told = await self._queue.renew(_holder(renewal), set(renewal.attempts))
+        return Orders(end=told.end, cancel=told.cancel)
+
+    async def report(self, reports: Reports) -> ReportsAnswer:
+        """Take a batch; those of fenced attempts are refused. Reports of different attempts do not wait in line."""
+        holder = _holder(reports)
+        by_attempt: dict[str, list[Report]] = {}
+        for report in reports.reports:
+            by_attempt.setdefault(report.attempt, []).append(report)
+        taken = await asyncio.gather(*(self._take(holder, mine) for mine in by_attempt.values()))
+        return ReportsAnswer(refused=[one for one, good in zip(by_attempt, taken, strict=True) if not good])
+
+    async def _take(self, holder: Holder, reports: list[Report]) -> bool:
+        good = True
+        for report in reports:
+            if report.event == "started":
+                good = await self._queue.started(holder, report.attempt, report.at_us)
+            else:
+                outcome = report.outcome or Outcome.LOST
+                good = await self._queue.finished(
+                    holder, report.attempt, report.at_us, outcome, report.reason, report.log
+                )
+        return good
+
+    def _work(self, task: Task, attempt: Attempt) -> Work:
+        return Work(
+            attempt=attempt.id,
+            kind=task.kind,
+            owner=task.owner,
+            workload=task.workload,
+            spec=task.spec,
+            terms=task.terms,
+            token=self._access.attempt_token(attempt.id),
+        )
+
+
+def _holder(caller: Caller) -> Holder:
+    if not PROTOCOL - 1 <= caller.protocol <= PROTOCOL + 1:
+        raise InvalidInput(
+            f"This agent speaks protocol {caller.protocol}, the server {PROTOCOL}.",
+            hint="They may be one release apart.",
+        )
+    return Holder(caller.site, caller.incarnation)

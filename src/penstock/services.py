@@ -1,0 +1,43 @@
+"""The services of one server, as handlers get them; ``app.py`` puts them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+
+from penstock.settings import Settings
+from penstock.signals import Signals
+
+if TYPE_CHECKING:  # the services import models and stores only; their handlers import this module
+    from penstock.access.service import AccessService
+    from penstock.agents.service import AgentService
+    from penstock.database.engine import Database
+    from penstock.pipelines.service import Catalogue
+    from penstock.tasks.service import TaskService
+    from penstock.tes.service import TesService
+    from penstock.uploads.service import UploadService
+    from penstock.workloads.service import WorkloadService
+
+
+@dataclass
+class Services:
+    """One of each."""
+
+    settings: Settings
+    database: Database
+    signals: Signals
+    access: AccessService
+    pipelines: Catalogue
+    tasks: TaskService
+    agents: AgentService
+    tes: TesService
+    uploads: UploadService
+    workloads: WorkloadService
+
+
+def services(request: Request) -> Services:
+    """The services of the application that answers this request."""
+    inside: Services = request.app.state.services
+    return inside

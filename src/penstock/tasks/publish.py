@@ -1,0 +1,98 @@
+"""Publishing declared outputs exactly once: by rename, after the fenced finish is durable (design.md, section 4).
+
+Every step can be done again after a kill: a source that is gone and a target that is there were published before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from penstock.errors import InvalidInput
+from penstock.names import check_relative_path, split_attempt
+from penstock.tasks.models import Published
+
+WORKSPACE = "/workspace/"
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Where published files may go: the workspace, and the folders that a bare ``serve`` was told to allow."""
+
+    workspace: Path
+    allowed: tuple[Path, ...] = ()
+
+    def attempt_folder(self, attempt: str) -> Path:
+        """``tasks/<task>/<number>`` of the workspace."""
+        task, number = split_attempt(attempt)
+        return self.workspace / "tasks" / task / str(number)
+
+    def publish(self, attempt: str, outputs: Sequence[Published]) -> None:
+        """Move every output with a source to its URL's place; OSError if that cannot be done."""
+        folder = self.attempt_folder(attempt)
+        for output in outputs:
+            if output.source is not None:
+                self._publish_one(folder / check_relative_path(output.source), self.target(output.url))
+
+    def target(self, url: str) -> Path:
+        """The place on disk of a ``file://`` URL; InvalidInput if nothing may be published there."""
+        parts = urlsplit(url)
+        path = unquote(parts.path)
+        if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+            if path.startswith(WORKSPACE):
+                return self._inside(self.workspace, check_relative_path(path.removeprefix(WORKSPACE)))
+            for allowed in self.allowed:
+                if Path(path).is_relative_to(allowed):
+                    return self._inside(allowed, check_relative_path(str(Path(path).relative_to(allowed))))
+        raise InvalidInput(f"Nothing can be published to {url!r}.", hint="Use file:///workspace/….")
+
+    def _inside(self, root: Path, relative: os.PathLike[str]) -> Path:
+        target = root / relative
+        if not target.parent.resolve().is_relative_to(root.resolve()):
+            raise InvalidInput(f"{target.name!r} would be published outside of its folder, through a link.")
+        return target
+
+    def _publish_one(self, source: Path, target: Path) -> None:
+        if not source.exists() and target.exists():
+            return  # published before a kill
+        make_folder(target.parent, self.workspace)
+        _sync(source)
+        try:
+            source.replace(target)
+        except OSError as error:
+            if error.errno != 18:  # EXDEV: an allowed path on another file system
+                raise
+            _copy(source, target)
+        _sync(target.parent)
+
+
+def make_folder(folder: Path, root: Path) -> None:
+    """``folder`` with its parents, those below ``root`` with mode 2750."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+        if one.is_relative_to(root):
+            one.chmod(0o2750)
+
+
+def _copy(source: Path, target: Path) -> None:
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, beside)
+    _sync(beside)
+    beside.replace(target)
+    source.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,289 @@
+"""The queue: hands out leases, fences, renews, expires, takes reports, publishes (design.md, sections 2 and 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import Connection
+
+from penstock.clock import MICROSECONDS, Deadline, now_us
+from penstock.database.engine import Database
+from penstock.errors import Fenced, InvalidInput
+from penstock.signals import QUEUE, Signals, workload_topic
+from penstock.tasks import leases, store
+from penstock.tasks.admission import Candidate, choose, never_fits
+from penstock.tasks.models import LIVE, Attempt, AttemptLog, Outcome, Room, State, Task
+from penstock.tasks.publish import Publisher
+from penstock.tasks.retry import unpublished, verdict
+
+log = structlog.get_logger(__name__)
+LEASES = "leases"
+
+
+def site_topic(site: str) -> str:
+    """The topic under which a site's agent is told what to end."""
+    return f"site:{site}"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """An agent: its site and its incarnation."""
+
+    site: str
+    incarnation: str
+
+
+@dataclass
+class Orders:
+    """What an agent is told: leases to run, attempts to end (fenced) and to cancel."""
+
+    leased: list[tuple[Task, Attempt]] = field(default_factory=list)
+    end: list[str] = field(default_factory=list)
+    cancel: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.leased or self.end or self.cancel)
+
+
+class Queue:
+    """``lease_s``: period of a lease in seconds; ``backoff_s``: wait before a second attempt."""
+
+    def __init__(
+        self, database: Database, signals: Signals, publisher: Publisher, lease_s: float, backoff_s: float
+    ) -> None:
+        self._database = database
+        self._signals = signals
+        self._publisher = publisher
+        self._lease_us = int(lease_s * MICROSECONDS)
+        self._backoff_s = backoff_s
+
+    async def register(
+        self, holder: Holder, total: Room, tags: dict[str, str], running: Iterable[str], *, mounts: bool
+    ) -> Orders:
+        """Enter an agent; it fences the site's earlier incarnation. Live attempts it does not have are lost."""
+
+        def change(connection: Connection) -> Orders:
+            leases.register(connection, holder.site, holder.incarnation, total, tags, mounts=mounts)
+            return self._sort_out(connection, holder, set(running))
+
+        orders = await self._database.write(change)
+        await self._refuse_what_never_fits()
+        self._signals.notify(QUEUE, site_topic(holder.site), LEASES)
+        return orders
+
+    async def lease(
+        self, holder: Holder, free: Room, holding: set[str], ending: set[str], most: int, deadline: Deadline
+    ) -> Orders:
+        """Attempts to run and orders, as soon as there are any; empty when the deadline came first."""
+        while True:
+            seen = self._signals.count(QUEUE), self._signals.count(site_topic(holder.site))
+            orders = await self._database.write(lambda c: self._orders(c, holder, free, holding, ending, most))
+            if orders or deadline.passed or self._signals.draining:
+                for task, _ in orders.leased:
+                    self._announce(task)
+                self._signals.notify(LEASES)
+                return orders
+            await self._wait_for_work(holder.site, seen, deadline)
+
+    async def renew(self, holder: Holder, held: set[str]) -> Orders:
+        """A fresh period for the attempts the agent holds; it is told which are not its own any more."""
+
+        def change(connection: Connection) -> Orders:
+            _check(connection, holder)
+            mine = leases.renew(connection, holder.site, held, now_us() + self._lease_us)
+            return Orders(end=sorted(held - mine), cancel=leases.canceling(connection, holder.site))
+
+        return await self._database.write(change)
+
+    async def started(self, holder: Holder, attempt: str, at_us: int) -> bool:
+        """The first executor runs; False if the attempt is fenced."""
+
+        def change(connection: Connection) -> Task | None:
+            _check(connection, holder)
+            found = leases.current(connection, attempt)
+            if found is None or found[1].state not in ("leased", "started"):
+                return None
+            task, one = found
+            if leases.set_attempt(connection, attempt, ["leased"], state="started", started_us=at_us):
+                first = {} if task.started_us else {"started_us": at_us}
+                store.move(connection, task.id, [State.INITIALIZING], State.RUNNING, "", attempt=one.number, **first)
+            return task
+
+        task = await self._database.write(change)
+        if task is not None:
+            self._announce(task)
+        return task is not None
+
+    async def finished(
+        self, holder: Holder, attempt: str, at_us: int, outcome: Outcome, reason: str, entry: AttemptLog
+    ) -> bool:
+        """The attempt has ended: publish its outputs and move its task on; False if the attempt is fenced."""
+
+        def change(connection: Connection) -> Task | None:
+            _check(connection, holder)
+            found = leases.current(connection, attempt)
+            if found is None:
+                return None
+            if found[1].state in ("finished", "lost"):
+                return found[0] if found[1].state == "finished" else None
+            noted = {"reason": f"{outcome.value} {reason}", "ended_us": at_us, "log": entry}
+            leases.set_attempt(connection, attempt, ["leased", "started"], state="finished", **noted)
+            if not any(output.source for output in entry.outputs):
+                _settle(connection, attempt, self._backoff_s)
+            return found[0]
+
+        task = await self._database.write(change)
+        if task is None:
+            return False
+        await self._publish(attempt)
+        self._announce(task)
+        self._signals.notify(QUEUE)
+        return True
+
+    async def recover(self) -> None:
+        """On start: a fresh period for every lease, and what was being published is published."""
+        await self._database.write(lambda connection: leases.renew_all(connection, now_us() + self._lease_us))
+        for attempt in await self._database.read(leases.publishing):
+            await self._publish(attempt)
+
+    async def expire_forever(self) -> None:
+        """Take back leases that run out; sleeps until the first one does."""
+        while True:
+            seen = self._signals.count(LEASES)
+            first = await self._database.read(leases.first_expiry)
+            wait = 3600.0 if first is None else max(0.05, (first - now_us()) / MICROSECONDS)
+            if not await self._signals.wait(LEASES, seen, Deadline.after(wait)):
+                if self._signals.draining:
+                    return
+                await self.expire()
+
+    async def expire(self) -> None:
+        """Take back every lease that has run out by now."""
+
+        def change(connection: Connection) -> list[Task]:
+            gone = leases.expired(connection, now_us())
+            return [self._lose(connection, one, "the site's agent was not heard of in time") for one in gone]
+
+        for task in await self._database.write(change):
+            log.warning("lease expired", task=task.id, attempt=task.attempts[-1].id)
+            self._announce(task)
+        self._signals.notify(QUEUE)
+
+    def _sort_out(self, connection: Connection, holder: Holder, running: set[str]) -> Orders:
+        orders = Orders()
+        for attempt in leases.live(connection, holder.site):
+            if attempt.id in running:
+                task = store.get(connection, attempt.task)
+                if task is not None:
+                    orders.leased.append((task, attempt))
+            else:
+                self._lose(connection, attempt, "its runner was gone when the agent came back")
+        kept = {attempt.id for _, attempt in orders.leased}
+        leases.renew(connection, holder.site, kept, now_us() + self._lease_us)
+        orders.end = sorted(running - kept)
+        return orders
+
+    def _orders(
+        self, connection: Connection, holder: Holder, free: Room, holding: set[str], ending: set[str], most: int
+    ) -> Orders:
+        _check(connection, holder)
+        live = {attempt.id: attempt for attempt in leases.live(connection, holder.site)}
+        cancel = [one for one in leases.canceling(connection, holder.site) if one not in ending]
+        orders = Orders(end=sorted(holding - live.keys() - ending), cancel=cancel)
+        for one in sorted(live.keys() - holding - ending - set(cancel)):  # its answer was lost: tell it again
+            task = store.get(connection, live[one].task)
+            if task is not None:
+                orders.leased.append((task, live[one]))
+        if not orders.leased:
+            orders.leased = self._lease_new(connection, holder, free, most)
+        return orders
+
+    def _lease_new(self, connection: Connection, holder: Holder, free: Room, most: int) -> list[tuple[Task, Attempt]]:
+        now = now_us()
+        chosen = choose(leases.queued(connection, now), free, leases.head_room(connection, holder.site), most)
+        until = now + self._lease_us
+        made = [leases.lease(connection, one.task, holder.site, holder.incarnation, until) for one in chosen]
+        return [pair for pair in made if pair is not None]
+
+    def _lose(self, connection: Connection, attempt: Attempt, reason: str) -> Task:
+        leases.set_attempt(connection, attempt.id, ["leased", "started"], state="finished", reason=f"LOST {reason}")
+        return _settle(connection, attempt.id, self._backoff_s)
+
+    async def _publish(self, attempt: str) -> None:
+        found = await self._database.read(lambda connection: leases.current(connection, attempt))
+        if found is None or found[1].outcome is not None:
+            return
+        trouble = ""
+        try:
+            await asyncio.to_thread(self._publisher.publish, attempt, found[1].log.outputs)
+        except (OSError, InvalidInput) as error:
+            trouble = f"An output cannot be written: {error}"
+            log.warning("publishing failed", task=found[0].id, attempt=attempt, reason=trouble)
+        await self._database.write(lambda connection: _settle(connection, attempt, self._backoff_s, trouble))
+
+    async def _refuse_what_never_fits(self) -> None:
+        def change(connection: Connection) -> list[str]:
+            return refuse_what_never_fits(connection, leases.all_queued(connection))
+
+        for workload in await self._database.write(change):
+            self._signals.notify(workload_topic(workload))
+
+    async def _wait_for_work(self, site: str, seen: tuple[int, int], deadline: Deadline) -> None:
+        due = await self._database.read(lambda connection: leases.next_due(connection, now_us()))
+        if due is not None:
+            deadline = Deadline(min(deadline.at, Deadline.after(max(0.01, (due - now_us()) / MICROSECONDS)).at))
+        waits = [
+            asyncio.ensure_future(self._signals.wait(topic, count, deadline))
+            for topic, count in zip((QUEUE, site_topic(site)), seen, strict=True)
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _announce(self, task: Task) -> None:
+        if task.workload is not None:
+            self._signals.notify(workload_topic(task.workload))
+
+
+def refuse_what_never_fits(connection: Connection, queued: Sequence[Candidate]) -> list[str]:
+    """End those of the queued tasks that no site can ever run; the workloads they belong to."""
+    sites = leases.totals(connection)
+    touched = []
+    for candidate in queued if sites else ():
+        why = never_fits(candidate, sites)
+        if why and store.move(connection, candidate.task, [State.QUEUED], State.SYSTEM_ERROR, why):
+            task = store.get(connection, candidate.task, with_attempts=False)
+            if task is not None and task.workload is not None:
+                touched.append(task.workload)
+    return touched
+
+
+def _check(connection: Connection, holder: Holder) -> None:
+    known = leases.incarnation_of(connection, holder.site)
+    if known is None:
+        raise InvalidInput(f"Site {holder.site!r} is not registered.", hint="An agent says hello first.")
+    if known != holder.incarnation:
+        raise Fenced(f"Another agent has taken over site {holder.site!r}.")
+
+
+def _settle(connection: Connection, attempt: str, backoff_s: float, trouble: str = "") -> Task:
+    """The end of an attempt whose finish is noted: its outcome, and the task's next state, in one transaction."""
+    found = leases.current(connection, attempt)
+    assert found is not None  # noqa: S101 - both callers have just read it in this or the last transaction
+    task, one = found
+    name, _, reason = one.reason.partition(" ")
+    outcome = Outcome.SYSTEM_ERROR if trouble and name == Outcome.COMPLETE else Outcome(name)
+    next_step = verdict(task, outcome, trouble or reason, one.log, backoff_s)
+    state = "lost" if outcome is Outcome.LOST else "finished"
+    entry = unpublished(one)
+    told = {"outcome": outcome, "reason": trouble or reason, "log": entry, "ended_us": one.ended_us or now_us()}
+    leases.set_attempt(connection, attempt, ["finished"], state=state, **told)
+    waits = {"not_before_us": now_us() + next_step.backoff_us} if next_step.backoff_us else {}
+    store.move(connection, task.id, LIVE, next_step.state, next_step.reason, attempt=one.number, **waits)
+    return task

@@ -1,0 +1,219 @@
+"""Tasks in the database: creating, reading, and the one function that moves a task from state to state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, case, delete, func, insert, literal, select, update
+
+from penstock.clock import now_us
+from penstock.names import new_id
+from penstock.tasks.models import FINAL, Attempt, AttemptLog, Created, Kind, NewTask, Progress, State, Task
+from penstock.tasks.tables import attempts, parents, tags, tasks
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a list of tasks is narrowed to. ``tags`` are (key, value) pairs; an empty value matches any."""
+
+    owner: str | None = None
+    state: State | None = None
+    name_prefix: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    before: str | None = None  # only tasks with a smaller id: the next page of newest first
+    limit: int = 256
+
+
+def create(connection: Connection, new: NewTask) -> Created:
+    """Insert a task, or answer the one that has its key in the workload already."""
+    if new.workload is not None and new.key is not None:
+        known = connection.execute(
+            select(tasks.c.id, tasks.c.state).where(tasks.c.workload == new.workload, tasks.c.key == new.key)
+        ).one_or_none()
+        if known is not None:
+            return Created(id=known.id, key=new.key, state=State(known.state), created=False)
+    task = new_id()
+    connection.execute(insert(tasks).values(_row(connection, task, new)))
+    if new.spec.tags:
+        pairs = [{"task": task, "key": key, "value": value} for key, value in new.spec.tags.items()]
+        connection.execute(insert(tags), pairs)
+    return Created(id=task, key=new.key, state=State.QUEUED, created=True)
+
+
+def _row(connection: Connection, task: str, new: NewTask) -> dict[str, Any]:
+    name = new.spec.name or ""
+    return {
+        "id": task,
+        "owner": new.owner,
+        "workload": new.workload,
+        "key": new.key,
+        "kind": new.kind.value,
+        "name": name,
+        "rule": (new.spec.tags or {}).get("rule", name.partition("[")[0]),
+        "state": State.QUEUED.value,
+        "reason": "",
+        "priority": new.terms.priority,
+        "cpu_cores": new.terms.cpu_cores,
+        "ram_gb": new.terms.ram_gb,
+        "disk_gb": new.terms.disk_gb,
+        "attempt": 0,
+        "not_before_us": 0,
+        "sequence": next_sequence(connection, new.workload),
+        "created_us": now_us(),
+        "spec": new.spec.model_dump_json(exclude_none=True),
+        "terms": new.terms.model_dump_json(exclude_defaults=True),
+    }
+
+
+def move(
+    connection: Connection,
+    task: str,
+    sources: Iterable[State],
+    target: State,
+    reason: str = "",
+    *,
+    attempt: int | None = None,
+    **values: object,
+) -> bool:
+    """One transition, the old state and (if given) the attempt number in its WHERE; False if it did not apply."""
+    condition = (tasks.c.id == task) & tasks.c.state.in_([source.value for source in sources])
+    if attempt is not None:
+        condition &= tasks.c.attempt == attempt
+    found = connection.execute(select(tasks.c.workload).where(condition)).one_or_none()
+    if found is None:
+        return False
+    if target in FINAL:
+        values["ended_us"] = now_us()
+    changed = {**values, "state": target.value, "reason": reason, "sequence": next_sequence(connection, found.workload)}
+    connection.execute(update(tasks).where(condition).values(changed))
+    return True
+
+
+def next_sequence(connection: Connection, workload: str | None) -> int:
+    """Count the workload's sequence up; 0 for a task without one."""
+    if workload is None:
+        return 0
+    counted = update(parents).where(parents.c.workload == workload).values(sequence=parents.c.sequence + 1)
+    value = connection.execute(counted.returning(parents.c.sequence)).scalar_one_or_none()
+    if value is None:
+        connection.execute(insert(parents).values(workload=workload, sequence=1, total=None))
+        return 1
+    return int(value)
+
+
+def expect(connection: Connection, workload: str, total: int) -> None:
+    """Note how many processes the engine expects."""
+    next_sequence(connection, workload)
+    connection.execute(update(parents).where(parents.c.workload == workload).values(total=total))
+
+
+def get(connection: Connection, task: str, *, with_attempts: bool = True) -> Task | None:
+    """One task."""
+    row = connection.execute(select(tasks).where(tasks.c.id == task)).one_or_none()
+    if row is None:
+        return None
+    return as_task(row, _attempts_of(connection, [task]).get(task, []) if with_attempts else [])
+
+
+def page(connection: Connection, wanted: Filter, *, with_attempts: bool = True) -> list[Task]:
+    """The newest tasks that match, at most ``wanted.limit``."""
+    rows = connection.execute(_matching(wanted).order_by(tasks.c.id.desc()).limit(wanted.limit)).all()
+    logs = _attempts_of(connection, [row.id for row in rows]) if with_attempts else {}
+    return [as_task(row, logs.get(row.id, [])) for row in rows]
+
+
+def _matching(wanted: Filter) -> Select[Any]:
+    query = select(tasks)
+    if wanted.owner is not None:
+        query = query.where(tasks.c.owner == wanted.owner)
+    if wanted.state is not None:
+        query = query.where(tasks.c.state == wanted.state.value)
+    if wanted.before is not None:
+        query = query.where(tasks.c.id < wanted.before)
+    if wanted.name_prefix:
+        query = query.where(func.substr(tasks.c.name, 1, len(wanted.name_prefix)) == wanted.name_prefix)
+    for key, value in wanted.tags:
+        match = select(literal(1)).where(tags.c.task == tasks.c.id, tags.c.key == key)
+        query = query.where((match.where(tags.c.value == value) if value else match).exists())
+    return query
+
+
+def changed(connection: Connection, workload: str, after: int, limit: int = 1000) -> list[Task]:
+    """Processes of a workload that changed after this sequence, in the order of their changes, with their attempts."""
+    condition = (tasks.c.workload == workload) & (tasks.c.sequence > after) & (tasks.c.kind == Kind.PROCESS.value)
+    rows = connection.execute(select(tasks).where(condition).order_by(tasks.c.sequence).limit(limit)).all()
+    final = [row.id for row in rows if State(row.state) in FINAL]
+    logs = _attempts_of(connection, final)
+    return [as_task(row, logs.get(row.id, [])) for row in rows]
+
+
+def of_workload(connection: Connection, workload: str, *, kind: Kind, states: Iterable[State]) -> list[Task]:
+    """A workload's tasks of one kind in these states, oldest first, with their attempts."""
+    condition = (tasks.c.workload == workload) & (tasks.c.kind == kind.value) & tasks.c.state.in_([*states])
+    rows = connection.execute(select(tasks).where(condition).order_by(tasks.c.id)).all()
+    logs = _attempts_of(connection, [row.id for row in rows])
+    return [as_task(row, logs.get(row.id, [])) for row in rows]
+
+
+def live_of_workload(connection: Connection, workload: str) -> list[str]:
+    """Ids of the workload's tasks that are not final."""
+    condition = (tasks.c.workload == workload) & tasks.c.state.not_in([state.value for state in FINAL])
+    return list(connection.execute(select(tasks.c.id).where(condition)).scalars())
+
+
+def progress(connection: Connection, workload: str) -> Progress:
+    """Processes of a workload, counted by rule and by what became of them."""
+    what = case(
+        (tasks.c.state == State.COMPLETE.value, "done"),
+        (tasks.c.state == State.QUEUED.value, "queued"),
+        (tasks.c.state.in_([state.value for state in FINAL]), "failed"),
+        else_="running",
+    )
+    condition = (tasks.c.workload == workload) & (tasks.c.kind == Kind.PROCESS.value)
+    query = select(tasks.c.rule, what.label("what"), func.count().label("count")).where(condition)
+    answer = Progress(
+        total=connection.execute(select(parents.c.total).where(parents.c.workload == workload)).scalar_one_or_none()
+    )
+    for row in connection.execute(query.group_by(tasks.c.rule, what).order_by(func.min(tasks.c.id))):
+        counts = answer.rules.setdefault(row.rule, {"total": 0, "done": 0, "running": 0, "queued": 0, "failed": 0})
+        counts["total"] += row[2]
+        counts[row.what] += row[2]
+        setattr(answer, row.what, getattr(answer, row.what) + row[2])
+    return answer
+
+
+def remove_workload(connection: Connection, workload: str) -> list[str]:
+    """Delete the rows of a workload's tasks; the ids that were deleted."""
+    ids = list(connection.execute(select(tasks.c.id).where(tasks.c.workload == workload)).scalars())
+    connection.execute(delete(tasks).where(tasks.c.workload == workload))
+    connection.execute(delete(parents).where(parents.c.workload == workload))
+    return ids
+
+
+def known(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of ``ids`` that are tasks."""
+    return set(connection.execute(select(tasks.c.id).where(tasks.c.id.in_(ids))).scalars())
+
+
+def _attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[Attempt]]:
+    found: dict[str, list[Attempt]] = {}
+    if ids:
+        query = select(attempts).where(attempts.c.task.in_(ids)).order_by(attempts.c.task, attempts.c.number)
+        for row in connection.execute(query):
+            found.setdefault(row.task, []).append(as_attempt(row))
+    return found
+
+
+def as_attempt(row: Row[Any]) -> Attempt:
+    """An attempt from its row."""
+    return Attempt.model_validate({**row._mapping, "log": AttemptLog.model_validate_json(row.log)})
+
+
+def as_task(row: Row[Any], logs: list[Attempt]) -> Task:
+    """A task from its row."""
+    values = {**row._mapping, "attempts": logs}
+    for name in ("spec", "terms"):
+        values[name] = Task.model_fields[name].annotation.model_validate_json(values[name])  # type: ignore[union-attr]
+    return Task.model_validate(values)

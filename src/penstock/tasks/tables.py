@@ -1,0 +1,110 @@
+"""The tables of tasks and attempts. No index, and so no query, grows with what is finished unless it is asked for."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
+
+from penstock.database.tables import metadata
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("owner", String(63), nullable=False),
+    Column("workload", String(26)),
+    Column("key", String(128)),
+    Column("kind", String(8), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("cpu_cores", Float, nullable=False),
+    Column("ram_gb", Float, nullable=False),
+    Column("disk_gb", Float, nullable=False),
+    Column("attempt", Integer, nullable=False),  # the current attempt's number, 0 before the first: it fences
+    Column("not_before_us", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("started_us", BigInteger),
+    Column("ended_us", BigInteger),
+    Column("spec", Text, nullable=False),
+    Column("terms", Text, nullable=False),
+    Index("uq_tasks_workload_key", "workload", "key", unique=True),
+    Index("ix_tasks_workload_sequence", "workload", "sequence"),
+    Index("ix_tasks_owner_id", "owner", "id"),
+    Index("ix_tasks_owner_state_id", "owner", "state", "id"),
+)
+Index(
+    "ix_tasks_queued",
+    tasks.c.kind,
+    tasks.c.priority.desc(),
+    tasks.c.id,
+    sqlite_where=text("state = 'QUEUED'"),
+    postgresql_where=text("state = 'QUEUED'"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", String(34), primary_key=True),
+    Column("task", String(26), ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("site", String(63), nullable=False),
+    Column("incarnation", String(64), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("outcome", String(16)),
+    Column("reason", Text, nullable=False),
+    Column("lease_until_us", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("started_us", BigInteger),
+    Column("ended_us", BigInteger),
+    Column("log", Text, nullable=False),
+    Index("uq_attempts_task_number", "task", "number", unique=True),
+)
+LIVE_ATTEMPT = "state IN ('leased', 'started')"
+Index(
+    "ix_attempts_live",
+    attempts.c.lease_until_us,
+    sqlite_where=text(LIVE_ATTEMPT),
+    postgresql_where=text(LIVE_ATTEMPT),
+)
+# An attempt that has finished while its outputs are being published: few, and found again after a kill.
+Index(
+    "ix_attempts_publishing",
+    attempts.c.task,
+    sqlite_where=text("state = 'finished' AND outcome IS NULL"),
+    postgresql_where=text("state = 'finished' AND outcome IS NULL"),
+)
+
+tags = Table(
+    "task_tags",
+    metadata,
+    Column("task", String(26), ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Index("ix_task_tags_key_value_task", "key", "value", "task"),
+)
+
+# What belongs to a workload as a parent of tasks: its sequence counts up with every change of one of them.
+parents = Table(
+    "task_parents",
+    metadata,
+    Column("workload", String(26), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("total", Integer),
+)
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("incarnation", String(64), nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("cpu_cores", Float, nullable=False),
+    Column("ram_gb", Float, nullable=False),
+    Column("disk_gb", Float, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("mounts_workspace", Integer, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+)
