@@ -32,7 +32,7 @@ def check_parameters(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dic
         _property(schema, name)
     error = _first_error(schema, given)
     if error is not None:
-        raise _explained(schema, error)
+        raise _explained(schema, given, error)
     defaults = {name: entry["default"] for name, entry in _properties(schema).items() if "default" in entry}
     return {**defaults, **given}
 
@@ -84,10 +84,10 @@ def _first_error(schema: Mapping[str, Any], given: Mapping[str, Any]) -> Validat
     return errors[0] if errors else None
 
 
-def _explained(schema: Mapping[str, Any], error: ValidationError) -> InvalidParameter:
+def _explained(schema: Mapping[str, Any], given: Mapping[str, Any], error: ValidationError) -> InvalidParameter:
     properties = _properties(schema)
     if error.validator == "required":
-        missing = next(name for name in schema["required"] if name not in error.instance)
+        missing = next(name for name in schema["required"] if name not in given)
         return InvalidParameter(f"Parameter {missing!r} is missing.", hint=_right(missing, properties.get(missing, {})))
     if not error.path:
         return InvalidParameter(f"The parameters do not fit together: {error.message}.")
