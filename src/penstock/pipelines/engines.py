@@ -7,7 +7,8 @@ from penstock.pipelines.models import Pipeline
 from penstock.tasks.models import Executor, FileType, Input, Kind, Mount, NewTask, Resources, TaskSpec, Terms
 
 HEAD_KEY = "head"
-MOST_JOBS = 500  # processes that one engine keeps in the queue at once; the queue decides what runs
+# What a process that runs Snakemake itself may take as it is; the head's cache of sources is not among it.
+SHARED = ("input-output", "persistence", "software-deployment", "sources", "storage-local-copies")
 
 
 def workload_path(workload: str) -> str:
@@ -34,7 +35,12 @@ def head_task(pipeline: Pipeline, workload: str, owner: str) -> NewTask:
             inputs=[_folder(f"{root}/inputs"), _folder(f"{root}/pipeline")],
             resources=Resources(cpu_cores=head.cpu_cores, ram_gb=head.ram_gb),
             executors=[
-                Executor(image=TOOLS_IMAGE, command=snakemake_command(root), workdir=f"{root}/work", env=_ENVIRONMENT)
+                Executor(
+                    image=TOOLS_IMAGE,
+                    command=snakemake_command(root, pipeline.definition.image),
+                    workdir=f"{root}/work",
+                    env=_ENVIRONMENT,
+                )
             ],
             tags={"pipeline": pipeline.name, "version": pipeline.version, "digest": pipeline.digest},
         ),
@@ -45,21 +51,31 @@ def head_task(pipeline: Pipeline, workload: str, owner: str) -> NewTask:
 _ENVIRONMENT = {"HOME": "/tmp", "XDG_CACHE_HOME": "/tmp/cache"}  # noqa: S108 - the sandbox's own /tmp
 
 
-def snakemake_command(root: str) -> list[str]:
-    """How Snakemake is started for the workload that lies at ``root``."""
+def snakemake_command(root: str, image: str = TOOLS_IMAGE) -> list[str]:
+    """How Snakemake is started for the workload that lies at ``root``; its processes run in ``image``.
+
+    Outputs appear whole or not at all, so neither locks nor marks of incomplete files nor records of earlier runs say
+    anything that the files themselves do not. Snakemake's own limit of submissions is off, because the queue has one,
+    and because its timer holds the end of every run up for a second.
+    """
     return [
         "snakemake",
         *("--snakefile", f"{root}/pipeline/Snakefile"),
         *("--directory", f"{root}/work"),
         *("--configfile", f"{root}/work/config.json"),
         *("--executor", "penstock"),
-        *("--jobs", str(MOST_JOBS)),
+        *("--penstock-image", image),
+        *("--jobs", "unlimited"),
+        *("--max-jobs-per-timespan", "1000000/0s"),
         *("--scheduler", "greedy"),
+        *("--default-resources", "tmpdir='/tmp'"),
+        *("--shared-fs-usage", *SHARED),
         *("--latency-wait", "1"),
-        "--nolock",
-        "--ignore-incomplete",
         *("--rerun-triggers", "mtime"),
         *("--quiet", "host"),
+        "--nolock",
+        "--ignore-incomplete",
+        "--drop-metadata",
     ]
 
 
