@@ -12,6 +12,7 @@
       Gone                            410  gone
       Conflict                        409  conflict
         Fenced                        409  fenced
+        InputChanged                  409  input-changed  (raised by clients only)
         Locked                        423  locked
       TooLarge                        413  too-large
       LimitReached                    429  limit-reached
@@ -133,6 +134,12 @@ class Locked(Conflict):
 
     status = 423
     code = "locked"
+
+
+class InputChanged(Conflict):
+    """A local file is no longer the one whose digest the server was told (raised by clients only)."""
+
+    code = "input-changed"
 
 
 class TooLarge(PenstockError):

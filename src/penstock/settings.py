@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     )
     ca_file: Path | None = Field(None, description="Certificate authority to trust besides the system's.")
     state: Path = Field(default_factory=_state_home, description="Where the client keeps what it needs to resume.")
+    patience_s: float = Field(
+        600.0, ge=0, description="How long a client keeps trying when a server that answered before is gone."
+    )
 
     # Server
     data: Path = Field(

@@ -46,13 +46,12 @@ class Welcome(_Wire):
 
 
 class LeaseRequest(Caller):
-    """A long-poll for work that fits into ``free``; answered when there is some, else after ``wait`` seconds.
+    """A long-poll for work; answered when there is some that the site has room for, else after ``wait`` seconds.
 
-    ``holding`` are the attempts the agent knows of: a lease whose answer was lost on the way is told again.
-    ``ending`` are those it is ending already.
+    What is free is the site's total less its live attempts, which the server knows. ``holding`` are the attempts the
+    agent knows of: a lease whose answer was lost on the way is told again. ``ending`` are those it is ending already.
     """
 
-    free: Room
     wait: float = 0.0
     most: int = 32
     holding: list[str] = []

@@ -51,7 +51,7 @@ class AgentService:
         """Work and orders, by long-poll."""
         deadline = Deadline.after(min(request.wait, self._settings.longest_wait_s))
         told = await self._queue.lease(
-            _holder(request), request.free, set(request.holding), set(request.ending), request.most, deadline
+            _holder(request), set(request.holding), set(request.ending), request.most, deadline
         )
         work = [self._work(task, attempt) for task, attempt in told.leased]
         return LeaseAnswer(work=work, end=told.end, cancel=told.cancel)

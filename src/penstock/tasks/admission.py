@@ -50,7 +50,7 @@ def choose(candidates: Iterable[Candidate], free: Room, heads: HeadRoom, most: i
         if _fits(candidate, free, heads):
             chosen.append(candidate)
             free = take(free, candidate)
-            heads = _take_head(heads, candidate)
+            heads = take_head(heads, candidate)
         elif candidate.kind is Kind.PROCESS and candidate.waiting_us > PATIENCE_US:
             break
     return chosen
@@ -85,7 +85,8 @@ def _fits(candidate: Candidate, free: Room, heads: HeadRoom) -> bool:
     return cpu <= free.cpu_cores and candidate.ram_gb <= free.ram_gb and candidate.disk_gb <= free.disk_gb
 
 
-def _take_head(heads: HeadRoom, candidate: Candidate) -> HeadRoom:
+def take_head(heads: HeadRoom, candidate: Candidate) -> HeadRoom:
+    """What is left for head tasks beside the candidate."""
     if candidate.kind is Kind.PROCESS:
         return heads
     return HeadRoom(heads.ram_gb - candidate.ram_gb, heads.slots - 1)

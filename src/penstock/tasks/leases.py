@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from penstock.clock import now_us
 from penstock.names import attempt_id
 from penstock.tasks import store
-from penstock.tasks.admission import Candidate, HeadRoom
+from penstock.tasks.admission import Candidate, HeadRoom, take, take_head
 from penstock.tasks.models import Attempt, AttemptLog, Kind, Outcome, Room, State, Task
 from penstock.tasks.tables import attempts, sites, tasks
 
@@ -53,13 +53,17 @@ def _room(row: Row[Any]) -> Room:
     return Room(cpu_cores=row.cpu_cores, ram_gb=row.ram_gb, disk_gb=row.disk_gb, slots=row.slots)
 
 
-def head_room(connection: Connection, site: str) -> HeadRoom:
-    """What head tasks may still take of the site."""
+def room(connection: Connection, site: str) -> tuple[Room, HeadRoom]:
+    """What is free at the site, and how much of that head tasks may take: its size less its live attempts."""
     row = connection.execute(select(sites).where(sites.c.name == site)).one()
+    total = _room(row)
     joined = attempts.join(tasks, tasks.c.id == attempts.c.task)
-    query = select(func.coalesce(func.sum(tasks.c.ram_gb), 0.0), func.count()).select_from(joined)
-    used = connection.execute(query.where(attempts.c.site == site, LIVE, tasks.c.kind == Kind.HEAD.value)).one()
-    return HeadRoom.of(_room(row), float(used[0]), int(used[1]))
+    columns = (tasks.c.kind, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb)
+    free, heads = total, HeadRoom.of(total, 0.0, 0)
+    for used in connection.execute(select(*columns).select_from(joined).where(attempts.c.site == site, LIVE)):
+        held = Candidate("", Kind(used.kind), used.cpu_cores, used.ram_gb, used.disk_gb)
+        free, heads = take(free, held), take_head(heads, held)
+    return free, heads
 
 
 def queued(connection: Connection, now: int) -> list[Candidate]:
@@ -71,8 +75,8 @@ def queued(connection: Connection, now: int) -> list[Candidate]:
         )
         query = select(tasks.c.id, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb, tasks.c.created_us)
         order = query.where(condition).order_by(tasks.c.priority.desc(), tasks.c.id).limit(LOOK_AHEAD)
-        for row in connection.execute(order):
-            found.append(Candidate(row.id, kind, row.cpu_cores, row.ram_gb, row.disk_gb, now - row.created_us))
+        rows = connection.execute(order)
+        found += [Candidate(r.id, kind, r.cpu_cores, r.ram_gb, r.disk_gb, now - r.created_us) for r in rows]
     return found
 
 

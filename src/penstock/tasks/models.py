@@ -135,6 +135,7 @@ class Terms(_Model):
     allow_root: bool = False
     tags: dict[str, str] = {}
     mounts: list[Mount] = []
+    warnings: list[str] = []
     cpu_cores: float = 1.0
     ram_gb: float = 1.0
     disk_gb: float = 0.0

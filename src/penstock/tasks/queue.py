@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from penstock.clock import MICROSECONDS, Deadline, now_us
 from penstock.database.engine import Database
-from penstock.errors import Fenced, InvalidInput
+from penstock.errors import Fenced, InvalidInput, NotFound
 from penstock.signals import QUEUE, Signals, workload_topic
 from penstock.tasks import leases, store
 from penstock.tasks.admission import Candidate, choose, never_fits
@@ -74,13 +74,11 @@ class Queue:
         self._signals.notify(QUEUE, site_topic(holder.site), LEASES)
         return orders
 
-    async def lease(
-        self, holder: Holder, free: Room, holding: set[str], ending: set[str], most: int, deadline: Deadline
-    ) -> Orders:
+    async def lease(self, holder: Holder, holding: set[str], ending: set[str], most: int, deadline: Deadline) -> Orders:
         """Attempts to run and orders, as soon as there are any; empty when the deadline came first."""
         while True:
             seen = self._signals.count(QUEUE), self._signals.count(site_topic(holder.site))
-            orders = await self._database.write(lambda c: self._orders(c, holder, free, holding, ending, most))
+            orders = await self._database.write(lambda c: self._orders(c, holder, holding, ending, most))
             if orders or deadline.passed or self._signals.draining:
                 for task, _ in orders.leased:
                     self._announce(task)
@@ -186,9 +184,7 @@ class Queue:
         orders.end = sorted(running - kept)
         return orders
 
-    def _orders(
-        self, connection: Connection, holder: Holder, free: Room, holding: set[str], ending: set[str], most: int
-    ) -> Orders:
+    def _orders(self, connection: Connection, holder: Holder, holding: set[str], ending: set[str], most: int) -> Orders:
         _check(connection, holder)
         live = {attempt.id: attempt for attempt in leases.live(connection, holder.site)}
         cancel = [one for one in leases.canceling(connection, holder.site) if one not in ending]
@@ -198,12 +194,13 @@ class Queue:
             if task is not None:
                 orders.leased.append((task, live[one]))
         if not orders.leased:
-            orders.leased = self._lease_new(connection, holder, free, most)
+            orders.leased = self._lease_new(connection, holder, most)
         return orders
 
-    def _lease_new(self, connection: Connection, holder: Holder, free: Room, most: int) -> list[tuple[Task, Attempt]]:
+    def _lease_new(self, connection: Connection, holder: Holder, most: int) -> list[tuple[Task, Attempt]]:
         now = now_us()
-        chosen = choose(leases.queued(connection, now), free, leases.head_room(connection, holder.site), most)
+        free, heads = leases.room(connection, holder.site)
+        chosen = choose(leases.queued(connection, now), free, heads, most)
         until = now + self._lease_us
         made = [leases.lease(connection, one.task, holder.site, holder.incarnation, until) for one in chosen]
         return [pair for pair in made if pair is not None]
@@ -267,7 +264,7 @@ def refuse_what_never_fits(connection: Connection, queued: Sequence[Candidate]) 
 def _check(connection: Connection, holder: Holder) -> None:
     known = leases.incarnation_of(connection, holder.site)
     if known is None:
-        raise InvalidInput(f"Site {holder.site!r} is not registered.", hint="An agent says hello first.")
+        raise NotFound(f"Site {holder.site!r} is not registered.", hint="An agent says hello first.")
     if known != holder.incarnation:
         raise Fenced(f"Another agent has taken over site {holder.site!r}.")
 

@@ -1,0 +1,182 @@
+"""The agent: leases attempts for its site, runs them on its backend, reports (design.md, section 4, rule 8).
+
+It imports none of the server. Its runners outlive it; when it comes back it adopts them. While the server cannot be
+reached the work goes on; only after ``give_up_s`` are the runners ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from penstock.agents.connection import Connection
+from penstock.agents.protocol import Hello, LeaseRequest, Orders, Renewal, Report, Reports, Work
+from penstock.backends.interface import Backend
+from penstock.clock import Deadline, now_us
+from penstock.errors import Fenced, NotFound, Unreachable
+from penstock.names import new_id
+from penstock.settings import Settings
+from penstock.tasks.models import Outcome
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+MOST_LEASES = 32
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+
+
+class Agent:
+    """One site's agent. ``run`` ends when ``stop`` is called or when another agent has taken the site over."""
+
+    def __init__(self, settings: Settings, backend: Backend, connection: Connection) -> None:
+        self._settings = settings
+        self._backend = backend
+        self._connection = connection
+        self._who = {"site": settings.site, "incarnation": new_id()}
+        self._held: dict[str, Work] = {}
+        self._ending: set[str] = set()  # their ends are being made or reported
+        self._reports: asyncio.Queue[Report] = asyncio.Queue()
+        self._contact = Deadline.after(settings.give_up_s)
+        self._lease_s = settings.lease_s
+        self._longest_wait_s = settings.longest_wait_s
+        self._jobs: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Work until cancelled; runners go on after that. Raises Fenced, having ended the site's runners."""
+        try:
+            await self._reaching(self._hello)
+            async with asyncio.TaskGroup() as group:
+                for loop in (self._lease_forever, self._renew_forever, self._watch_forever, self._report_forever):
+                    group.create_task(loop())
+        except* Fenced as error:
+            await self._end_everything()
+            raise error.exceptions[0] from None
+        finally:
+            await self._backend.close()
+
+    async def _hello(self) -> None:
+        running = await self._backend.found()
+        hello = Hello(**self._who, total=self._backend.total(), tags=self._settings.site_tags, running=running)
+        welcome = await self._connection.hello(hello)
+        self._lease_s, self._longest_wait_s = welcome.lease_s, welcome.longest_wait_s
+        log.info("registered", **self._who, keep=len(welcome.keep), end=len(welcome.end))
+        for work in welcome.keep:
+            self._held[work.attempt] = work
+            await self._backend.adopt(work)
+        for attempt in welcome.end:
+            await self._drop(attempt)
+
+    async def _lease_forever(self) -> None:
+        while True:
+            request = LeaseRequest(
+                **self._who,
+                wait=self._longest_wait_s,
+                most=MOST_LEASES,
+                holding=sorted(self._held),
+                ending=sorted(self._ending),
+            )
+            answer = await self._reaching(partial(self._connection.lease, request))
+            for work in answer.work:
+                if work.attempt not in self._held and work.attempt not in self._ending:
+                    self._held[work.attempt] = work
+                    log.info("leased", attempt=work.attempt, kind=work.kind)
+                    self._job(self._backend.start(work))
+            self._obey(answer)
+
+    async def _renew_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            renewal = Renewal(**self._who, attempts=sorted(self._held.keys() | self._ending))
+            if renewal.attempts:
+                self._obey(await self._reaching(partial(self._connection.renew, renewal)))
+
+    async def _watch_forever(self) -> None:
+        async for report in self._backend.events():
+            if report.attempt not in self._held:
+                continue  # it is being canceled, or was fenced: what its runner says does not count any more
+            if report.event == "finished":
+                self._held.pop(report.attempt)
+                self._ending.add(report.attempt)
+                log.info("finished", attempt=report.attempt, outcome=report.outcome, reason=report.reason)
+            self._reports.put_nowait(report)
+
+    async def _report_forever(self) -> None:
+        while True:
+            batch = [await self._reports.get()]
+            while not self._reports.empty():
+                batch.append(self._reports.get_nowait())
+            await self._send(batch)
+
+    async def _send(self, batch: Sequence[Report]) -> None:
+        reports = Reports(**self._who, reports=list(batch))
+        answer = await self._reaching(partial(self._connection.report, reports))
+        for attempt in answer.refused:
+            await self._drop(attempt)
+        for report in batch:
+            if report.event == "finished" and report.attempt not in answer.refused:
+                await self._backend.forget(report.attempt)
+                self._ending.discard(report.attempt)
+
+    def _obey(self, orders: Orders) -> None:
+        for attempt in orders.end:
+            if attempt in self._held:
+                self._job(self._drop(attempt))
+        for attempt in orders.cancel:
+            if attempt not in self._ending:
+                self._held.pop(attempt, None)
+                self._ending.add(attempt)
+                self._job(self._cancel(attempt))
+
+    async def _cancel(self, attempt: str) -> None:
+        await self._backend.end(attempt)
+        log.info("canceled", attempt=attempt)
+        canceled = Report(attempt=attempt, event="finished", at_us=now_us(), outcome=Outcome.CANCELED)
+        self._reports.put_nowait(canceled)
+
+    async def _drop(self, attempt: str) -> None:
+        """End and forget an attempt that is not ours any more."""
+        self._held.pop(attempt, None)
+        self._ending.add(attempt)
+        await self._backend.end(attempt)
+        await self._backend.forget(attempt)
+        self._ending.discard(attempt)
+        log.info("ended", attempt=attempt)
+
+    async def _end_everything(self) -> None:
+        for attempt in sorted(self._held.keys() | set(await self._backend.found())):
+            await self._drop(attempt)
+
+    async def _reaching(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call the server until it answers."""
+        pause = SHORTEST_PAUSE_S
+        while True:
+            try:
+                answer = await call()
+            except NotFound:
+                await self._reaching(self._hello)  # the server's database was made anew
+            except Unreachable as error:
+                log.warning("server cannot be reached", reason=error.message, pause_s=pause)
+                await self._give_up_if_late()
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_PAUSE_S, pause * 1.7)
+            else:
+                self._contact = Deadline.after(self._settings.give_up_s)
+                return answer
+
+    async def _give_up_if_late(self) -> None:
+        if self._contact.passed and self._held:
+            log.error("no contact for too long: ending all runners", give_up_s=self._settings.give_up_s)
+            await self._end_everything()
+
+    def _job(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+
+        job = asyncio.create_task(run())
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)

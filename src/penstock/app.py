@@ -1,0 +1,105 @@
+"""The application factory: puts the services of one server together, starts and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from fastapi import FastAPI
+
+import penstock
+from penstock import health, problems
+from penstock.access.service import AccessService, load_key
+from penstock.agents import api as agents_api
+from penstock.agents.service import AgentService
+from penstock.database.engine import Database
+from penstock.database.migrate import migrate
+from penstock.pipelines import api as pipelines_api
+from penstock.pipelines.service import Catalogue
+from penstock.services import Services
+from penstock.settings import Settings
+from penstock.signals import Signals
+from penstock.tasks.publish import Publisher, make_folder
+from penstock.tasks.queue import Queue
+from penstock.tasks.service import TaskService
+from penstock.tes import api as tes_api
+from penstock.tes import engines_api
+from penstock.tes.service import TesService
+from penstock.uploads import api as uploads_api
+from penstock.uploads.service import UploadService
+from penstock.workloads import api as workloads_api
+from penstock.workloads.service import WorkloadService
+
+WORKSPACE_FOLDERS = ("incoming", "owners", "workloads", "tasks")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The server as an ASGI application; its services live as long as its lifespan."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.services = inside = build_services(settings)
+        async with running(inside):
+            yield
+
+    app = FastAPI(title="Penstock", version=penstock.__version__, lifespan=lifespan)
+    problems.install(app)
+    for prefix in tes_api.PREFIXES:
+        app.include_router(tes_api.router, prefix=prefix)
+    for router in (engines_api.router, agents_api.router, pipelines_api.router, uploads_api.router, health.router):
+        app.include_router(router)
+    for router in workloads_api.routers:
+        app.include_router(router)
+    return app
+
+
+def build_services(settings: Settings) -> Services:
+    """One of each service, over a database that has this release's schema."""
+    make_folders(settings)
+    url = settings.database_url or f"sqlite:///{settings.data / 'penstock.db'}"
+    migrate(url)
+    database, signals = Database(url), Signals()
+    anonymous = settings.anonymous_owner if settings.authentication == "none" else None
+    access = AccessService(database, load_key(settings.data / "secrets" / "key"), anonymous)
+    publisher = Publisher(settings.workspace_path, tuple(settings.allow_path))
+    queue = Queue(database, signals, publisher, settings.lease_s, settings.retry_backoff_s)
+    tasks = TaskService(database, signals, publisher, queue)
+    access.find_attempt = tasks.owner_of_attempt
+    catalogue = Catalogue(settings.catalogue)
+    uploads = UploadService(settings, database, signals)
+    return Services(
+        settings=settings,
+        database=database,
+        signals=signals,
+        access=access,
+        pipelines=catalogue,
+        tasks=tasks,
+        agents=AgentService(queue, access, settings),
+        tes=TesService(tasks, settings),
+        uploads=uploads,
+        workloads=WorkloadService(settings, database, signals, tasks, uploads, catalogue),
+    )
+
+
+def make_folders(settings: Settings) -> None:
+    """The data folder and the workspace's trees, 2750: one user and group serves them all."""
+    for folder in (settings.data, settings.run_path, *(settings.workspace_path / name for name in WORKSPACE_FOLDERS)):
+        make_folder(folder, Path("/"))
+
+
+@contextlib.asynccontextmanager
+async def running(inside: Services) -> AsyncIterator[None]:
+    """Everything reconciled before the first request, and stopped after the last."""
+    await inside.tasks.queue.recover()
+    expiry = asyncio.create_task(inside.tasks.queue.expire_forever())
+    await inside.workloads.start()
+    try:
+        yield
+    finally:
+        inside.signals.drain()
+        await inside.workloads.stop()
+        expiry.cancel()
+        await asyncio.gather(expiry, return_exceptions=True)
+        inside.database.close()

@@ -1,0 +1,133 @@
+"""``penstock admin``: what an operator does on the server's machine, directly on its database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from penstock.access import store
+from penstock.access.models import StoredToken
+from penstock.access.service import BEARER, AccessService, alive, matches
+from penstock.clock import MICROSECONDS, now_us
+from penstock.database.engine import Database
+from penstock.database.migrate import migrate
+from penstock.errors import NotFound
+from penstock.settings import Settings
+
+T = TypeVar("T")
+app = typer.Typer(no_args_is_help=True, help="Operate a server on its own machine.")
+token = typer.Typer(no_args_is_help=True, help="Make, list and revoke tokens.")
+app.add_typer(token, name="token")
+Owner = Annotated[str, typer.Option(help="Owner that the token stands for.")]
+Scopes = Annotated[list[str], typer.Option("--scope", help="workloads, tasks, admin or agent:<site>; may be repeated.")]
+Days = Annotated[float | None, typer.Option(help="Days until the token expires; default: never.")]
+
+
+@app.command("migrate")
+def migrate_database() -> None:
+    """Bring the database to this release's schema."""
+    migrate(_url(Settings()))
+
+
+@token.command("create")
+def create(owner: Owner, scope: Scopes, days: Days = None) -> None:
+    """Make a token and print it: the only time it is shown."""
+    Console().print(
+        _with_access(lambda access: access.issue(owner, scope, _seconds(days))), markup=False, soft_wrap=True
+    )
+
+
+@token.command("ensure")
+def ensure(
+    owner: Owner,
+    scope: Scopes,
+    file: Annotated[Path, typer.Option(help="File that holds the token, 0600.")],
+    days: Days = None,
+) -> None:
+    """Make a token in a file unless the file holds a valid one already; prints `created` or `unchanged`."""
+    if _holds(file, owner, frozenset(scope)):
+        Console().print("unchanged")
+        return
+    secret = _with_access(lambda access: access.issue(owner, scope, _seconds(days)))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
+        target.write(f"{secret}\n")
+    beside.rename(file)
+    Console().print("created")
+
+
+@token.command("list")
+def list_tokens(owner: Annotated[str | None, typer.Option(help="Only this owner's.")] = None) -> None:
+    """List tokens; never their secrets."""
+    table = Table("id", "owner", "scopes", "created", "expires", "state")
+    for one in _read(lambda database: database.read(lambda connection: store.of_owner(connection, owner))):
+        expires = "never" if one.expires_us is None else _day(one.expires_us)
+        table.add_row(one.id, one.owner, " ".join(sorted(one.scopes)), _day(one.created_us), expires, _state(one))
+    Console().print(table)
+
+
+@token.command("revoke")
+def revoke(token_id: Annotated[str, typer.Argument(help="Id as `list` shows it.")]) -> None:
+    """Revoke a token at once."""
+    if not _read(lambda database: database.write(lambda connection: store.revoke(connection, token_id, now_us()))):
+        raise NotFound(f"There is no live token {token_id!r}.", hint="`penstock admin token list` shows their ids.")
+    Console().print(f"revoked {token_id}")
+
+
+def _url(settings: Settings) -> str:
+    return settings.database_url or f"sqlite:///{settings.data.absolute() / 'penstock.db'}"
+
+
+def _read(job: Callable[[Database], Awaitable[T]]) -> T:
+    """Run ``job`` on the database of the settings, which is made if it is not there yet."""
+    settings = Settings()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    migrate(_url(settings))
+
+    async def run() -> T:
+        database = Database(_url(settings))
+        try:
+            return await job(database)
+        finally:
+            database.close()
+
+    return asyncio.run(run())
+
+
+def _with_access(job: Callable[[AccessService], Awaitable[T]]) -> T:
+    return _read(lambda database: job(AccessService(database, b"", None)))
+
+
+def _holds(file: Path, owner: str, scopes: frozenset[str]) -> bool:
+    """Whether ``file`` has a live token of this owner with these scopes."""
+    if not file.exists():
+        return False
+    kind, _, rest = file.read_text().strip().partition("_")
+    name, _, secret = rest.rpartition("_")
+    found = _read(lambda database: database.read(lambda connection: store.find(connection, name)))
+    if kind != BEARER or found is None or not matches(found, secret) or not alive(found):
+        return False
+    return found.owner == owner and found.scopes == scopes
+
+
+def _seconds(days: float | None) -> int | None:
+    return None if days is None else int(days * 86_400)
+
+
+def _day(moment_us: int) -> str:
+    return datetime.fromtimestamp(moment_us / MICROSECONDS, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _state(one: StoredToken) -> str:
+    if one.revoked_us is not None:
+        return "revoked"
+    return "live" if alive(one) else "expired"

@@ -1,0 +1,67 @@
+"""GA4GH TES 1.1 over HTTP, under both prefixes that clients use."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+
+from penstock.access.api import allow
+from penstock.access.models import Principal
+from penstock.services import Services, services
+from penstock.tasks.models import State, TaskSpec
+from penstock.tasks.store import Filter
+from penstock.tes.models import TesCreateTaskResponse, TesListTasksResponse, TesServiceInfo, TesTask, View
+
+PREFIXES = ("/ga4gh/tes/v1", "/v1")
+router = APIRouter(tags=["TaskService"])
+Caller = Annotated[Principal, Depends(allow("tasks"))]
+Inside = Annotated[Services, Depends(services)]
+Words = Annotated[list[str], Query()]
+
+
+@router.get("/service-info")
+@router.get("/tasks/service-info", include_in_schema=False)
+async def service_info(request: Request, inside: Inside) -> TesServiceInfo:
+    """What this server is; needs no token."""
+    return inside.tes.info(str(request.base_url))
+
+
+@router.post("/tasks")
+async def create_task(body: TaskSpec, caller: Caller, inside: Inside) -> TesCreateTaskResponse:
+    """Create a task; durable when answered."""
+    made = await inside.tes.create([(None, body)], caller)
+    return TesCreateTaskResponse(id=made[0].id)
+
+
+@router.get("/tasks", response_model_exclude_none=True)
+async def list_tasks(
+    caller: Caller,
+    inside: Inside,
+    name_prefix: str = "",
+    state: State | None = None,
+    tag_key: Words = [],  # noqa: B006 - FastAPI copies it
+    tag_value: Words = [],  # noqa: B006 - FastAPI copies it
+    page_size: int = 256,
+    page_token: str | None = None,
+    view: View = View.MINIMAL,
+) -> TesListTasksResponse:
+    """The caller's tasks, newest first."""
+    values = tag_value + [""] * (len(tag_key) - len(tag_value))
+    pairs = tuple(zip(tag_key, values, strict=False))
+    wanted = Filter(state=state, name_prefix=name_prefix, tags=pairs, before=page_token or None)
+    return await inside.tes.page(wanted, page_size, view, caller)
+
+
+@router.get("/tasks/{task}", response_model_exclude_none=True)
+async def get_task(task: str, caller: Caller, inside: Inside, view: View = View.MINIMAL) -> TesTask:
+    """One task."""
+    return await inside.tes.get(task, view, caller)
+
+
+@router.post("/tasks/{task}:cancel")
+async def cancel_task(task: str, caller: Caller, inside: Inside) -> JSONResponse:
+    """Cancel a task."""
+    await inside.tes.cancel(task, caller)
+    return JSONResponse({})

@@ -1,0 +1,130 @@
+"""Fixtures that several kinds of tests share: a database, and a real server with its agent as processes."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from penstock.clock import Deadline
+from penstock.database.engine import Database
+from penstock.database.migrate import migrate
+
+START_S = 40.0
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A real database with this release's schema."""
+    url = f"sqlite:///{tmp_path / 'penstock.db'}"
+    migrate(url)
+    one = Database(url)
+    yield one
+    one.close()
+
+
+@dataclass
+class RunningServer:
+    """A ``penstock serve`` of its own: server and agent as processes, on a port the system chose."""
+
+    data: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    url: str = ""
+    process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready; it takes the port it had before."""
+        port = self.url.rpartition(":")[2] or "0"
+        command = [sys.executable, "-m", "penstock.cli.main", "serve", "--port", port, "--data", str(self.data)]
+        self.data.mkdir(parents=True, exist_ok=True)
+        with (self.data.parent / f"{self.data.name}.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [*command, *self.arguments],
+                env=self.variables(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.url = self._address()
+
+    def variables(self) -> dict[str, str]:
+        """The environment of this server and of its clients: nothing of the user's own settings."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
+        state = {"PENSTOCK_STATE": str(self.data / "client"), "PENSTOCK_TOKEN_FILE": str(self.data / "token")}
+        return {
+            **clean,
+            **state,
+            "PENSTOCK_URL": self.url or "http://unset",
+            "PENSTOCK_LOG_LEVEL": "info",
+            **self.environment,
+        }
+
+    def kill(self) -> None:
+        """kill -9 of the server; its agent ends, its runners go on."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+        self.stop()
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for the end."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+        self.process = None
+
+    def restart(self) -> None:
+        """Stop it in an orderly way and start it again."""
+        self.stop()
+        self.start()
+
+    def log(self) -> str:
+        """What server and agent have logged so far."""
+        return (self.data.parent / f"{self.data.name}.log").read_text()
+
+    def _address(self) -> str:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        deadline = Deadline.after(START_S)
+        while select.select([self.process.stdout], [], [], deadline.remaining)[0]:
+            line = self.process.stdout.readline()
+            if "listens on" in line:
+                return (self.data / "run" / "address").read_text().strip()
+            if not line:
+                break
+        pytest.fail(f"the server did not start:\n{self.log()}")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    """A fresh server with its agent."""
+    one = RunningServer(tmp_path / "server")
+    one.start()
+    yield one
+    one.stop()
+    end_runners(one.data)
+
+
+def end_runners(data: Path) -> None:
+    """End what a test left running below ``data``: runners outlive their agent, which is their point."""
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal():
+            continue
+        try:
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(data).encode() in command and int(folder.name) != os.getpid():
+            try:
+                os.kill(int(folder.name), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
