@@ -23,7 +23,7 @@ class Digests:
         self._folder = folder
 
     def sha256(self, path: Path, read: Callable[[int], None] = lambda _: None) -> str:
-        """The digest in hexadecimal; ``read`` is told the bytes of every piece. InputChanged if the file is not at rest."""
+        """Digest in hexadecimal; ``read`` is told the bytes of every piece. InputChanged if the file is not at rest."""
         before = path.stat()
         known = self._remembered(path, before)
         if known is not None:

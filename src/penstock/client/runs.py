@@ -89,18 +89,18 @@ class Runs:
         self.records = Records(state)
         self.patience = patience
         self._digests = Digests(state / "digests")
-        self._watcher = watcher
+        self.watcher = watcher
 
     def read(self, order: Order) -> Order:
         """The order with the digest of every file."""
         files = order.files
-        self._watcher.begin("Reading", sum(file.size for file in files), len(files))
+        self.watcher.begin("Reading", sum(file.size for file in files), len(files))
 
         def digest(file: LocalFile) -> LocalFile:
             return file.with_digest(self._digests.sha256(file.path, self._read))
 
         known = dict(zip(map(id, files), at_once(digest, files, self.patience), strict=True))
-        self._watcher.end()
+        self.watcher.end()
         return replace(order, inputs=[known.get(id(entry), entry) for entry in order.inputs])
 
     def key(self, order: Order) -> str:
@@ -140,7 +140,7 @@ class Runs:
             return
         sources = _sources(order)
         jobs = [(upload, _source(sources, upload)) for upload in workload.uploads]
-        self._watcher.begin("Uploading", sum(upload.size for upload, _ in jobs), len(order.files))
+        self.watcher.begin("Uploading", sum(upload.size for upload, _ in jobs), len(order.files))
         try:
             at_once(lambda job: self._send(*job), jobs, self.patience)
         except InputChanged:
@@ -149,7 +149,7 @@ class Runs:
             # canceled from elsewhere: waiting for its end tells why
             if not self.workloads.get(workload.id).state.final:
                 raise
-        self._watcher.end()
+        self.watcher.end()
         ticket.times.upload_s = time.monotonic() - begun
 
     def wait(self, workload: str, times: Times | None = None) -> Workload:
@@ -157,9 +157,9 @@ class Runs:
         begun = time.monotonic()
         current = self.patience.insist(lambda: self.workloads.get(workload))
         while not current.state.final:
-            self._watcher.workload(current)
+            self.watcher.workload(current)
             current = self._next(current)
-        self._watcher.workload(current)
+        self.watcher.workload(current)
         if times is not None:
             times.run_s = time.monotonic() - begun
         return current
@@ -169,15 +169,15 @@ class Runs:
     ) -> list[Result]:
         """Bring all results into ``output``, verified against the manifest; nothing lies there before all are right."""
         begun = time.monotonic()
-        download = Download(self.server, workload.id, account, self.patience, self._watcher.advance)
+        download = Download(self.server, workload.id, account, self.patience, self.watcher.advance)
         digests = download.manifest()
         results = [_in_manifest(result, digests) for result in workload.results]
         staging = staging_folder(output, workload.id)
         staging.mkdir(parents=True, exist_ok=True)
-        self._watcher.begin("Downloading", sum(result.size for result in results), len(results))
+        self.watcher.begin("Downloading", sum(result.size for result in results), len(results))
         at_once(lambda result: download.fetch(result, result.sha256, staging), results, self.patience)
         publish(staging, output, [result.name for result in results])
-        self._watcher.end()
+        self.watcher.end()
         if times is not None:
             times.download_s = time.monotonic() - begun
         return results
@@ -212,20 +212,20 @@ class Runs:
             return False
         if workload.state in ANEW:
             reason = f": {workload.reason}" if workload.reason else ""
-            self._watcher.note(f"The earlier run {workload.id} ended as {workload.state}{reason}. Starting anew.")
+            self.watcher.note(f"The earlier run {workload.id} ended as {workload.state}{reason}. Starting anew.")
             return False
         return True
 
     def _mention_changed(self, order: Order) -> None:
         earlier = self.records.of_files(self.server.url, order.pipeline, _names(order))
         if earlier is not None:
-            self._watcher.note(
+            self.watcher.note(
                 f"An earlier run of these files, {earlier.workload}, is not finished, but files or parameters have "
                 f"changed since: starting anew. `penstock cancel {earlier.workload}` ends the earlier one."
             )
 
     def _send(self, upload: Upload, source: Source) -> None:
-        send(self.server, upload.url, source, self.patience, self._watcher.advance)
+        send(self.server, upload.url, source, self.patience, self.watcher.advance)
 
     def _next(self, current: Workload) -> Workload:
         return self.patience.insist(
@@ -234,7 +234,7 @@ class Runs:
 
     def _read(self, size: int) -> None:
         self.patience.check()
-        self._watcher.advance(size)
+        self.watcher.advance(size)
 
 
 def _names(order: Order) -> list[str]:

@@ -73,6 +73,12 @@ class Records:
         """Forget a run that is over."""
         self._path(key).unlink(missing_ok=True)
 
+    def forget_workload(self, workload: str) -> None:
+        """Forget the run of a workload that was canceled or removed."""
+        found = self.of_workload(workload)
+        if found is not None:
+            self.remove(found[0])
+
     def of_workload(self, workload: str) -> tuple[str, Record] | None:
         """Key and record of a workload that was started from here."""
         for path in sorted(self._folder.glob("*.json")):

@@ -1,0 +1,32 @@
+"""Exit codes of the command line (docs/cli.md lists them)."""
+
+from __future__ import annotations
+
+from penstock.errors import (
+    Draining,
+    Forbidden,
+    Gone,
+    InputChanged,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    PenstockError,
+    TooLarge,
+    Unreachable,
+)
+
+SUCCEEDED, FAILED, WRONG_USE, CANCELED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+_WRONG_USE = (InvalidInput, NotAuthenticated, Forbidden, NotFound, Gone, TooLarge, InputChanged)
+
+
+def exit_code(error: PenstockError) -> int:
+    """What a command ends with that was stopped by ``error``."""
+    if isinstance(error, Unreachable | Draining):
+        return UNREACHABLE
+    return WRONG_USE if isinstance(error, _WRONG_USE) else FAILED
+
+
+def workload_code(state: str) -> int:
+    """What a command ends with that waited for a workload: 0 only if it succeeded."""
+    return {"SUCCEEDED": SUCCEEDED, "ACKNOWLEDGED": SUCCEEDED, "CANCELED": CANCELED}.get(state, FAILED)

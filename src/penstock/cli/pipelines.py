@@ -1,0 +1,142 @@
+"""``penstock pipelines``: what the catalogue offers, and whether a pipeline of one's own fits into it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli.arguments import read_definition
+from penstock.cli.session import server
+from penstock.cli.terminal import print_json, print_table, stdout
+from penstock.client.pipelines import get_pipeline, list_pipelines
+from penstock.pipelines.models import Definition, InputRole
+
+app = typer.Typer(no_args_is_help=True, help="Look into the catalogue; check a pipeline of your own.")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_all(json: Json = False) -> None:
+    """List the pipelines of the server's catalogue."""
+    with server() as connection:
+        found = list_pipelines(connection)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        [("pipeline", "left"), ("version", "left"), ("", "left")],
+        [(one["name"], one["version"], one["title"]) for one in found],
+    )
+    stdout().print("\nInputs and parameters of one: penstock pipelines show NAME")
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the pipeline.")],
+    version: Annotated[str | None, typer.Option(help="Its version; default: the newest.")] = None,
+    json: Json = False,
+) -> None:
+    """Show a pipeline's inputs, parameters and an example command."""
+    with server() as connection:
+        document = get_pipeline(connection, name, version)
+    if json:
+        print_json(document)
+    else:
+        _show(read_definition(document))
+
+
+@app.command("check")
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with pipeline.yml.")], json: Json = False
+) -> None:
+    """Check a pipeline of your own before it goes into a catalogue; needs no server."""
+    from penstock.pipelines.service import read_pipeline
+
+    pipeline = read_pipeline(folder)
+    if json:
+        print_json({"name": pipeline.name, "version": pipeline.version, "digest": pipeline.digest})
+        return
+    stdout().print(f"{pipeline.name} {pipeline.version} is fine: {len(list(pipeline.files()))} files.")
+    stdout().print(
+        f"An operator puts it into the catalogue; then: {example_command(pipeline.definition)}", markup=False
+    )
+
+
+def example_command(definition: Definition) -> str:
+    """A command line that fits the pipeline."""
+    example = next(iter(definition.example.values()), None)
+    inputs = dict(example.inputs) if example and example.inputs else _made_up(definition)
+    options = [f"--{role} {' '.join(map(shlex.quote, names))}" for role, names in inputs.items()]
+    settings = example.parameters if example else {}
+    options += [f"--param {shlex.quote(f'{name}={_plain(value)}')}" for name, value in settings.items()]
+    return " ".join(["penstock run", definition.name, *options, "--output results/"])
+
+
+def _made_up(definition: Definition) -> dict[str, list[str]]:
+    """A file name for each role that must be given: the required ones, and the first of those to choose from."""
+    wanted = [role for role, entry in definition.inputs.items() if entry.min > 0]
+    wanted += [] if set(wanted) & set(definition.any_of) else definition.any_of[:1]
+    return {role: _names(role, definition.inputs[role]) for role in definition.inputs if role in wanted}
+
+
+def _names(role: str, entry: InputRole) -> list[str]:
+    many = max(entry.min, entry.multiple_of)
+    numbers = [""] if many == 1 else [f"_{number}" for number in range(1, many + 1)]
+    return [f"{role}{number}{entry.suffixes[0]}" for number in numbers]
+
+
+def _show(definition: Definition) -> None:
+    console = stdout()
+    console.print(f"[bold]{definition.name}[/bold] {definition.version}: {definition.title}")
+    if definition.description:
+        console.print(" ".join(definition.description.split()), markup=False)
+    rows = [
+        (f"--{role}", _many(entry), " ".join(entry.suffixes), _title(entry))
+        for role, entry in definition.inputs.items()
+    ]
+    print_table([("\ninput", "left"), ("\nfiles", "left"), ("\nnames end in", "left"), ("\n", "left")], rows)
+    if definition.any_of:
+        console.print(f"At least one of {', '.join('--' + role for role in definition.any_of)} must be given.")
+    properties = definition.parameters.get("properties", {})
+    if properties:
+        required = definition.parameters.get("required", [])
+        rows = [_parameter(name, entry, name in required) for name, entry in properties.items()]
+        headings = ("parameter", "type", "default", "unit", "")
+        print_table([(f"\n{heading}", "left") for heading in headings], rows)
+    console.print("\n[bold]example[/bold]")
+    console.print(f"  {example_command(definition)}", markup=False, soft_wrap=True)
+
+
+def _title(entry: InputRole) -> str:
+    return f"{entry.title}. {' '.join(entry.description.split())}".strip() if entry.description else entry.title
+
+
+def _many(entry: InputRole) -> str:
+    step = f", by {entry.multiple_of}" if entry.multiple_of > 1 else ""
+    if entry.max is None:
+        return f"{entry.min} or more{step}"
+    return (f"{entry.min}" if entry.min == entry.max else f"{entry.min} to {entry.max}") + step
+
+
+def _parameter(name: str, entry: dict[str, Any], required: bool) -> tuple[str, ...]:
+    kind = entry.get("type", "string")
+    kinds = kind if isinstance(kind, str) else " or ".join(kind)
+    allowed = " | ".join(map(_plain, entry["enum"])) if "enum" in entry else kinds
+    limits = [f"{sign} {entry[key]}" for key, sign in _LIMITS.items() if key in entry]
+    default = "required" if required else _plain(entry["default"]) if "default" in entry else ""
+    text = ". ".join(str(entry[key]).strip().rstrip(".") for key in ("title", "description") if entry.get(key))
+    return name, " ".join([allowed, *limits]), default, str(entry.get("x-unit", "")), " ".join(text.split())
+
+
+_LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "none"
+    return ",".join(map(_plain, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,158 @@
+"""``penstock run`` and ``penstock submit``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penstock.cli import report
+from penstock.cli.arguments import read_definition, read_inputs, read_parameters, role_values
+from penstock.cli.outcome import INTERRUPTED, workload_code
+from penstock.cli.session import runs, terminable
+from penstock.cli.terminal import print_json, print_problem, print_text
+from penstock.client.pipelines import get_pipeline
+from penstock.client.runs import Order, Runs, Ticket
+from penstock.client.workloads import State
+from penstock.errors import InvalidInput, SetupError
+from penstock.pipelines.models import Definition
+
+OPTIONS = ("output", "param", "name", "version", "keep", "dry-run", "json")
+
+Pipeline = Annotated[str, typer.Argument(metavar="PIPELINE", help="Name of a pipeline of the catalogue.")]
+Param = Annotated[
+    list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; may be repeated.")
+]
+Name = Annotated[str | None, typer.Option(help="A name of your own for the workload.")]
+Version = Annotated[str | None, typer.Option(help="Version of the pipeline; default: the newest.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and send nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The words of the command line that both commands share."""
+
+    pipeline: str
+    words: list[str]
+    param: list[str]
+    name: str | None
+    version: str | None
+
+
+def run(
+    ctx: typer.Context,
+    pipeline: Pipeline,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.", file_okay=False)],
+    param: Param = None,
+    name: Name = None,
+    version: Version = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the workload on the server afterwards.")] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Run a pipeline on files and bring back the results.
+
+    Inputs are options named after the pipeline's roles, each with one or more files or URLs:
+    penstock run variants --reference ref.fa --reads r1.fq.gz r2.fq.gz --param ploidy=2 --output results/
+
+    The same command again goes on where an interrupted one ended. `penstock pipelines show PIPELINE` lists inputs
+    and parameters. The exit code is 0 only if the workload succeeded.
+    """
+    asked = _Asked(pipeline, ctx.args, param or [], name, version)
+    with runs() as going, terminable():
+        definition, order = _order(going, asked)
+        _check_output(output)
+        if dry_run:
+            report.dry_run(going.server.url, definition, order, json=json)
+            return
+        code = _run(going, definition, order, output, keep=keep, json=json)
+    raise typer.Exit(code)
+
+
+def submit(
+    ctx: typer.Context,
+    pipeline: Pipeline,
+    param: Param = None,
+    name: Name = None,
+    version: Version = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Send a workload and do not wait for it.
+
+    Takes what `penstock run` takes, without --output, and prints the workload's id once all inputs are sent. Then:
+    `penstock status --wait ID`, `penstock download ID --output DIR`, `penstock ack ID`.
+    """
+    asked = _Asked(pipeline, ctx.args, param or [], name, version)
+    with runs() as going, terminable():
+        definition, order = _order(going, asked)
+        if dry_run:
+            report.dry_run(going.server.url, definition, order, json=json)
+            return
+        with _started(going, order) as (read, ticket):
+            going.upload(read, ticket)
+    if json:
+        print_json({"id": ticket.record.workload, "resumed": ticket.resumed, "url": going.server.url})
+    else:
+        print_text(ticket.record.workload)
+
+
+def _order(going: Runs, asked: _Asked) -> tuple[Definition, Order]:
+    """What is asked for, checked without reading a file or sending one."""
+    if asked.pipeline.startswith("-"):
+        hint = "The pipeline's name comes first: penstock run PIPELINE --reads FILE …"
+        raise InvalidInput(f"{asked.pipeline!r} is not the name of a pipeline.", hint=hint)
+    pairs = role_values(asked.words)
+    definition = read_definition(get_pipeline(going.server, asked.pipeline, asked.version))
+    inputs = read_inputs(definition, pairs, OPTIONS)
+    parameters = read_parameters(definition, asked.param)
+    return definition, Order(definition.name, definition.version, parameters, inputs, asked.name)
+
+
+def _check_output(output: Path) -> None:
+    """Make the folder now: to learn after an hour that it cannot be made would be late."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"Cannot make the folder {output}: {error.strerror}.") from error
+
+
+@contextmanager
+def _started(going: Runs, order: Order) -> Iterator[tuple[Order, Ticket]]:
+    """A workload for the order, and what to say if this is interrupted."""
+    read = going.read(order)
+    key = going.key(read)
+    with going.records.hold(key):
+        ticket = going.start(read, key)
+        report.started(going.watcher, read, ticket)
+        try:
+            yield read, ticket
+        except KeyboardInterrupt:
+            workload = ticket.record.workload
+            print_problem(
+                f"Interrupted. Workload {workload} is still there.",
+                f"The same command goes on with it; `penstock cancel {workload}` ends it.",
+            )
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _run(going: Runs, definition: Definition, order: Order, output: Path, *, keep: bool, json: bool) -> int:
+    with _started(going, order) as (read, ticket):
+        going.upload(read, ticket)
+        workload = going.wait(ticket.record.workload, ticket.times)
+        results = []
+        if workload.state == State.SUCCEEDED:
+            results = going.download(workload, output, ticket.record.account, ticket.times)
+            if not keep:
+                going.acknowledge(workload.id)
+        going.finish(ticket, kept=keep and workload.state == State.SUCCEEDED)
+    ended = report.Ended(workload, ticket, results, output, acknowledged=bool(results) and not keep)
+    if json:
+        print_json(ended.document())
+    report.ended(going.watcher, definition, ended)
+    return workload_code(workload.state)

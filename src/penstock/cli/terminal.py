@@ -1,0 +1,97 @@
+"""What is written where: data on stdout, words for people on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import PenstockError
+
+if TYPE_CHECKING:  # rich takes a tenth of a second that `penstock --help` need not wait for
+    from rich.console import Console
+    from rich.table import Table
+
+Column = tuple[str, str]  # heading, and "left" or "right"
+
+
+def stderr() -> Console:
+    """Where people are spoken to. Made anew, since a test, or a shell's redirection, may have changed the stream."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+
+def stdout() -> Console:
+    """Where tables and texts go that were asked for."""
+    from rich.console import Console
+
+    return Console(highlight=False, emoji=False)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_text(text: str) -> None:
+    """A text on stdout, as it is."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def print_error(error: PenstockError) -> None:
+    """One line on what was wrong and, if there is one, a hint."""
+    print_problem(error.message, error.hint)
+
+
+def print_problem(message: str, hint: str = "") -> None:
+    """The one form of every error."""
+    from rich.text import Text
+
+    line = Text.assemble(("error: ", "bold red"), " ".join(message.split()))
+    stderr().print(line)
+    if hint:
+        stderr().print(Text.assemble(("hint: ", "bold cyan"), hint))
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
+    """A table without frames; a cell may be rich Text."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, title=title, title_justify="left", header_style="bold", padding=(0, 2, 0, 0))
+    for heading, side in columns:
+        made.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    return made
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """A table on stdout; without a terminal it is as wide as it needs."""
+    console = stdout()
+    if not console.is_terminal:
+        console.width = 10_000
+    console.print(table(columns, rows, title))
+
+
+_STYLES = {
+    "SUCCEEDED": "green",
+    "COMPLETE": "green",
+    "ACKNOWLEDGED": "green",
+    "FAILED": "red",
+    "EXECUTOR_ERROR": "red",
+    "SYSTEM_ERROR": "red",
+    "EXPIRED": "red",
+    "CANCELED": "yellow",
+    "CANCELING": "yellow",
+    "RUNNING": "cyan",
+}
+
+
+def state(name: str) -> Any:  # noqa: ANN401 - rich Text, which is not imported here
+    """A state in its colour."""
+    from rich.text import Text
+
+    return Text(name, style=_STYLES.get(name, ""))

@@ -1,0 +1,194 @@
+"""``penstock status``, ``logs``, ``list``, ``cancel``, ``download`` and ``ack``: workloads that are at the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penstock.cli import words
+from penstock.cli.outcome import workload_code
+from penstock.cli.progress import STATES, counted
+from penstock.cli.session import runs, server, terminable
+from penstock.cli.terminal import print_json, print_table, state, stdout
+from penstock.client.state import Records
+from penstock.client.tasks import Tasks
+from penstock.client.workloads import State, Workload, Workloads
+from penstock.errors import Conflict
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a workload.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of workloads.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def status(
+    workload: Id,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end; exit code 0 only if it succeeded.")] = False,
+    json: Json = False,
+) -> None:
+    """Show a workload, or wait for its end."""
+    with runs() as going, terminable():
+        current = going.wait(workload) if wait else going.workloads.get(workload)
+    if json:
+        print_json(current.model_dump(mode="json"))
+    else:
+        _show(current)
+    if wait:
+        raise typer.Exit(workload_code(current.state))
+
+
+def logs(
+    workload: Id,
+    everything: Annotated[bool, typer.Option("--all", help="Also of processes that did not fail.")] = False,
+    json: Json = False,
+) -> None:
+    """Show what happened to a workload and what its failed processes wrote."""
+    with server() as connection:
+        calls, tasks = Workloads(connection), Tasks(connection)
+        events = calls.events(workload)
+        chosen = [one for one in calls.processes(workload) if everything or one.state.endswith("_ERROR")]
+        documents = [tasks.get(one.id) for one in chosen]
+    if json:
+        print_json({"id": workload, "events": [one.model_dump() for one in events], "processes": documents})
+        return
+    print_table(
+        [("time", "left"), ("state", "left"), ("reason", "left")],
+        [(words.moment(one.at), state(one.state), one.reason or "") for one in events],
+    )
+    for process, document in zip(chosen, documents, strict=True):
+        show_output(document, process.reason or "")
+
+
+def list_workloads(
+    only: Annotated[str | None, typer.Option("--state", help="Only workloads in this state.")] = None,
+    most: Annotated[int, typer.Option("--most", min=1, help="How many at most.")] = 20,
+    json: Json = False,
+) -> None:
+    """List your workloads, newest first."""
+    with server() as connection:
+        found = list(Workloads(connection).newest(state=only.upper() if only else None, most=most))
+    if json:
+        print_json([one.model_dump(mode="json") for one in found])
+        return
+    columns = [("id", "left"), ("name", "left"), ("pipeline", "left"), ("state", "left"), ("processes", "right")]
+    rows = [
+        (one.id, one.name or "", one.pipeline, state(one.state), _processes(one), words.moment(one.created_at))
+        for one in found
+    ]
+    print_table([*columns, ("created", "left")], rows)
+
+
+def cancel(workloads: Ids, json: Json = False) -> None:
+    """Cancel workloads; harmless for those that have ended."""
+    with server() as connection:
+        calls, records = Workloads(connection), Records(connection.settings.state)
+        ended = [calls.cancel(workload) for workload in workloads]
+        for workload in workloads:
+            records.forget_workload(workload)
+    if json:
+        print_json([{"id": one.id, "state": str(one.state)} for one in ended])
+        return
+    for one in ended:
+        stdout().print(f"{one.id}  ", state(one.state))
+
+
+def download(
+    workload: Id,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.", file_okay=False)],
+    json: Json = False,
+) -> None:
+    """Bring back a workload's results, verified; a download that was cut goes on where it ended."""
+    with runs() as going, terminable():
+        current = going.workloads.get(workload)
+        if current.state != State.SUCCEEDED:
+            hint = "" if current.state.final else f"`penstock status --wait {workload}` waits for its end."
+            raise Conflict(
+                f"Workload {workload} has no results: it is {current.state}. {current.reason or ''}", hint=hint
+            )
+        found = going.records.of_workload(workload)
+        results = going.download(current, output, found[1].account if found else None)
+        going.watcher.note(f"{words.count(len(results), 'file')} in {output}/")
+    if json:
+        print_json(
+            [
+                {"name": one.name, "path": str(output / one.name), "size": one.size, "sha256": one.sha256}
+                for one in results
+            ]
+        )
+
+
+def ack(workloads: Ids) -> None:
+    """Have everything of workloads removed from the server; harmless when done again."""
+    with server() as connection:
+        records = Records(connection.settings.state)
+        for workload in workloads:
+            Workloads(connection).acknowledge(workload)
+            records.forget_workload(workload)
+            stdout().print(f"{workload}  removed")
+
+
+def show_output(document: dict[str, object], reason: str) -> None:
+    """What the executors of a task's last attempt wrote."""
+    console = stdout()
+    console.rule(f"{document.get('name') or document['id']} · {document['state']}", align="left")
+    if reason:
+        console.print(reason, markup=False, soft_wrap=True)
+    attempts = document.get("logs")
+    last = attempts[-1] if isinstance(attempts, list) and attempts else {}
+    for line in last.get("system_logs") or []:
+        console.print(line, markup=False, soft_wrap=True, style="dim")
+    for log in last.get("logs") or []:
+        for stream in ("stdout", "stderr"):
+            if text := (log.get(stream) or "").rstrip():
+                console.print(f"[bold]{stream}[/bold] (exit code {log.get('exit_code')})")
+                console.print(text, markup=False, soft_wrap=True)
+
+
+def _processes(workload: Workload) -> str:
+    return counted(workload.progress) if workload.progress.done or workload.progress.total else ""
+
+
+def _show(workload: Workload) -> None:
+    console = stdout()
+    title = f"{workload.pipeline} {workload.version or ''}".strip()
+    facts = [
+        ("workload", workload.id),
+        ("name", workload.name or ""),
+        ("pipeline", title),
+        ("created", words.moment(workload.created_at)),
+        ("changed", words.moment(workload.updated_at)),
+        ("kept until", words.moment(workload.expires_at)),
+    ]
+    for heading, value in facts:
+        if value:
+            console.print(f"{heading:<11}{value}", markup=False)
+    console.print(f"{'state':<11}", state(workload.state), sep="")
+    if workload.reason:
+        console.print(f"{'':<11}{workload.reason}", markup=False, soft_wrap=True)
+    elif workload.state in STATES:
+        console.print(f"{'':<11}{STATES[workload.state]}")
+    _show_rules(workload)
+    _show_inputs(workload)
+    if workload.results:
+        rows = [(one.name, words.size(one.size)) for one in workload.results]
+        print_table([("\nresult", "left"), ("\nsize", "right")], rows)
+
+
+def _show_rules(workload: Workload) -> None:
+    entries = [*workload.progress.rules.items(), ("all", workload.progress)]
+    if workload.progress.total or workload.progress.done:
+        columns = [("\nprocesses", "left"), ("\ndone", "right"), ("\nrunning", "right"), ("\nfailed", "right")]
+        print_table(columns, [(name, counted(rule), rule.running, rule.failed) for name, rule in entries])
+
+
+def _show_inputs(workload: Workload) -> None:
+    if workload.inputs and workload.state == State.UPLOADING:
+        columns = [("\ninput", "left"), ("\nfile", "left"), ("\nreceived", "right"), ("\nsize", "right")]
+        print_table(
+            columns,
+            [
+                (one.role, one.name or one.url, words.size(one.received or 0), words.size(one.size or 0))
+                for one in workload.inputs
+            ],
+        )
