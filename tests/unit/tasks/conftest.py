@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,7 @@ class Site:
     service: TaskService
     signals: Signals
     workspace: Path
-    holder: Holder = Holder("local", "first")
+    holder: Holder = field(default_factory=lambda: Holder("local", "first"))
 
     @property
     def queue(self) -> Queue:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.tasks.conftest import Site
 
 from penstock.clock import Deadline
 from penstock.errors import Fenced, NotFound
 from penstock.names import new_id
 from penstock.tasks.models import FINAL, Kind, Outcome, Published, Room, State
 from penstock.tasks.queue import Holder
-
-if TYPE_CHECKING:
-    from .conftest import Site  # type: ignore[import-not-found]  # a conftest is no module to mypy
 
 LATER = Holder("local", "second")
 

@@ -1,0 +1,42 @@
+"""Migrations make the schema that the code speaks of, once, with a backup before a change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import penstock.app  # noqa: F401 - loads every table
+from penstock.database import migrate as module
+from penstock.database.engine import make_engine
+from penstock.database.migrate import migrate
+from penstock.database.tables import metadata
+
+
+def test_the_migrated_schema_is_that_of_the_code(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    migrate(url)
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_a_second_run_changes_nothing_and_makes_no_copy(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    migrate(url)
+    before = (tmp_path / "x.db").read_bytes()
+    migrate(url)
+    assert (tmp_path / "x.db").read_bytes() == before
+    assert [path.name for path in tmp_path.glob("*before*")] == []
+
+
+def test_a_backup_holds_what_was_there(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    migrate(url)
+    module._back_up(url, "0001")
+    engine = make_engine(f"{url}.before-0001")
+    with engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == "0001"
+    engine.dispose()
