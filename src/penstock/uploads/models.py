@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
-@dataclass(frozen=True)
-class NewUpload:
-    """A file that somebody declares to send; ``sha256`` is what its content must have, in lower-case hex."""
+class Declared(Protocol):
+    """A file that somebody says will be sent; ``sha256`` is what its content must have, in lower-case hex."""
 
-    role: str
-    name: str
-    size: int
-    sha256: str
+    @property
+    def role(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
 
 
 @dataclass(frozen=True)

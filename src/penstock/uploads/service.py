@@ -20,7 +20,7 @@ from penstock.names import new_id
 from penstock.settings import Settings
 from penstock.signals import Signals
 from penstock.uploads import files, store
-from penstock.uploads.models import NewUpload, Received, Upload
+from penstock.uploads.models import Declared, Received, Upload
 from penstock.uploads.sessions import Session, Sessions
 
 T = TypeVar("T")
@@ -54,8 +54,8 @@ class UploadService:
         self._free = free
         self._sessions = Sessions(stale_s)
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="uploads")
-        self.on_complete: Callable[[str], Awaitable[None]] = _nobody
-        self.on_terminated: Callable[[str], Awaitable[None]] = _nobody
+        self.on_complete: Callable[[str], Awaitable[object]] = _nobody
+        self.on_terminated: Callable[[str], Awaitable[object]] = _nobody
 
     @property
     def folder(self) -> Path:
@@ -70,7 +70,7 @@ class UploadService:
         self,
         owner: str,
         workload: str,
-        declared: Sequence[NewUpload],
+        declared: Sequence[Declared],
         together: Callable[[Connection], None],
         also_bytes: int = 0,
     ) -> list[Upload]:

@@ -1,0 +1,98 @@
+"""``/api/v1/workloads``: create, look, wait, list, cancel, acknowledge."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from penstock.access.api import allow
+from penstock.access.models import Principal
+from penstock.clock import Deadline, iso
+from penstock.errors import InvalidInput
+from penstock.names import is_id
+from penstock.services import Services, services
+from penstock.workloads import api_downloads
+from penstock.workloads.models import State, Submission
+from penstock.workloads.views import (
+    CreatedBody,
+    EventBody,
+    PageBody,
+    WorkloadBody,
+    created_body,
+    short_body,
+    workload_body,
+)
+
+router = APIRouter(prefix="/api/v1/workloads", tags=["workloads"])
+routers = (router, api_downloads.router)
+Inside = Annotated[Services, Depends(services)]
+Owner = Annotated[Principal, Depends(allow("workloads"))]
+LARGEST_PAGE = 500
+
+
+def base_url(request: Request, inside: Inside) -> str:
+    """The address that URLs in answers begin with."""
+    return (inside.settings.public_url or str(request.base_url)).rstrip("/")
+
+
+Base = Annotated[str, Depends(base_url)]
+
+
+@router.post("", status_code=201)
+async def create(submission: Submission, caller: Owner, inside: Inside, base: Base, response: Response) -> CreatedBody:
+    """Make a workload; send its files to ``uploads``, and it goes on by itself."""
+    body = created_body(await inside.workloads.create(caller.owner, submission), base)
+    response.headers["Location"] = body.url
+    return body
+
+
+@router.get("", response_model_exclude_none=True)
+async def list_workloads(
+    caller: Owner,
+    inside: Inside,
+    base: Base,
+    state: State | None = None,
+    page_size: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+    page_token: str | None = None,
+) -> PageBody:
+    """The caller's workloads, newest first, without their inputs and results."""
+    if page_token is not None and not is_id(page_token):
+        raise InvalidInput(f"page_token is {page_token!r}.", hint="Use the next_page_token of the page before.")
+    found = await inside.workloads.page(caller.owner, state, page_token, page_size + 1)
+    more = found[page_size - 1].id if len(found) > page_size else None
+    return PageBody(workloads=[short_body(one, base) for one in found[:page_size]], next_page_token=more)
+
+
+@router.get("/{workload}")
+async def get(
+    workload: str,
+    caller: Owner,
+    inside: Inside,
+    base: Base,
+    wait: Annotated[float, Query(ge=0)] = 0,
+    after: int = 0,
+) -> WorkloadBody:
+    """The workload; with ``wait`` as soon as its sequence is above ``after``, or after that many seconds."""
+    deadline = Deadline.after(min(wait, inside.settings.longest_wait_s))
+    return workload_body(await inside.workloads.look(caller.owner, workload, after, deadline), base)
+
+
+@router.get("/{workload}/events")
+async def events(workload: str, caller: Owner, inside: Inside) -> dict[str, list[EventBody]]:
+    """Every change of its state."""
+    found = await inside.workloads.events(caller.owner, workload)
+    return {"events": [EventBody(at=iso(one.at_us), state=one.state, reason=one.reason) for one in found]}
+
+
+@router.post("/{workload}:cancel", status_code=202)
+async def cancel(workload: str, caller: Owner, inside: Inside, base: Base) -> WorkloadBody:
+    """Ask for its end; one that has ended stays as it is."""
+    return workload_body(await inside.workloads.cancel(caller.owner, workload), base)
+
+
+@router.post("/{workload}:acknowledge", status_code=204)
+async def acknowledge(workload: str, caller: Owner, inside: Inside) -> Response:
+    """Have everything of a finished workload removed."""
+    await inside.workloads.acknowledge(caller.owner, workload)
+    return Response(status_code=204)

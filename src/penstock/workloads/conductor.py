@@ -1,0 +1,97 @@
+"""Leads each live workload from state to state: one asyncio task for each, which sleeps until a signal.
+
+A step may be cut off at any moment and is then done again from the state in the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from penstock.clock import Deadline
+from penstock.errors import PenstockError
+from penstock.signals import workload_topic
+from penstock.workloads.halt import Halt, Halted
+from penstock.workloads.lifecycle import Lifecycle
+from penstock.workloads.models import State, Workload
+
+Step = Callable[[Workload, Halt], Awaitable[None]]
+Fail = Callable[[Workload, str], Awaitable[None]]
+A_DAY = 86_400.0
+_log = structlog.get_logger(__name__)
+
+
+class Conductor:
+    """``steps`` says what to do in each state that the server leaves by itself; ``fail`` ends a workload."""
+
+    def __init__(self, lifecycle: Lifecycle, steps: Mapping[State, Step], fail: Fail) -> None:
+        self._lifecycle = lifecycle
+        self._signals = lifecycle.signals
+        self._steps = steps
+        self._fail = fail
+        self._following: dict[str, tuple[asyncio.Task[None], Halt]] = {}
+        self._again: set[str] = set()
+        self._stopping = False
+
+    def follow(self, workload: str) -> None:
+        """Lead this workload on; harmless if that is done already."""
+        if workload in self._following:
+            self._again.add(workload)
+        elif not self._stopping:
+            halt = Halt()
+            task = asyncio.create_task(self._conduct(workload, halt), name=f"workload {workload}")
+            self._following[workload] = task, halt
+            task.add_done_callback(lambda ended: self._ended(workload, ended))
+
+    def halt(self, workload: str) -> None:
+        """Cut the workload's present step off, because its state was changed from outside."""
+        if workload in self._following:
+            self._following[workload][1].set()
+
+    async def stop(self) -> None:
+        """Cut every step off and wait until nothing runs."""
+        self._stopping = True
+        tasks = [task for task, _ in self._following.values()]
+        for task, halt in list(self._following.values()):
+            halt.set()
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _conduct(self, workload: str, halt: Halt) -> None:
+        while not self._stopping:
+            self._again.discard(workload)
+            seen = self._signals.count(workload_topic(workload))
+            found = await self._lifecycle.find(workload)
+            step = None if found is None else self._steps.get(found.state)
+            if found is not None and step is not None:
+                await self._take(step, found, halt)
+                await self._until_changed(found, seen)
+            elif workload not in self._again:
+                return
+
+    async def _take(self, step: Step, workload: Workload, halt: Halt) -> None:
+        try:
+            await step(workload, halt)
+        except Halted:
+            _log.info("A step was cut off.", workload=workload.id, state=workload.state.value)
+        except PenstockError as error:
+            await self._fail(workload, str(error))
+        except OSError as error:
+            _log.error("A workload met an error of the disk.", workload=workload.id, exc_info=error)
+            name = f" ({error.filename.rpartition('/')[2]})" if isinstance(error.filename, str) else ""
+            await self._fail(workload, f"The server's disk: {error.strerror or error}{name}.")
+
+    async def _until_changed(self, workload: Workload, seen: int) -> None:
+        now = await self._lifecycle.find(workload.id)
+        if now is not None and now.state is workload.state and not self._stopping:
+            await self._signals.wait(workload_topic(workload.id), seen, Deadline.after(A_DAY))
+            if self._signals.draining:
+                self._stopping = True
+
+    def _ended(self, workload: str, task: asyncio.Task[None]) -> None:
+        del self._following[workload]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A mistake of ours. The workload stays as it is and is taken up again at the next start.
+            _log.error("A workload's conductor ended unexpectedly.", workload=workload, exc_info=error)

@@ -1,0 +1,144 @@
+"""The workload: what is asked for, what is stored, what is shown. Sizes are bytes, times microseconds UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MOST_INPUTS = 10_000
+BUNDLE_ROLE, BUNDLE_NAME = "bundle", "inputs.tar"
+
+
+class State(StrEnum):
+    """Where a workload is (design.md, section 4)."""
+
+    UPLOADING = "UPLOADING"
+    PREPARING = "PREPARING"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    PACKING = "PACKING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELING = "CANCELING"
+    CANCELED = "CANCELED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    EXPIRED = "EXPIRED"
+
+
+FINISHED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED})
+REMOVING = frozenset({State.ACKNOWLEDGED, State.EXPIRED})
+WORKING = frozenset({State.PREPARING, State.QUEUED, State.RUNNING, State.PACKING})
+CANCELABLE = WORKING | {State.UPLOADING}
+CONDUCTED = WORKING | REMOVING | {State.CANCELING}  # the states that the server itself leaves
+HAS_RESULTS = frozenset({State.SUCCEEDED, State.FAILED})
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class GivenInput(_Wire):
+    """One input of a submission: a file to be uploaded (name, size, sha256) or a URL."""
+
+    role: str
+    name: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    url: str | None = None
+
+
+class GivenBundle(_Wire):
+    """A plain tar with all declared files as ``<role>/<name>``, sent as the only upload."""
+
+    size: int
+    sha256: str
+
+
+class Submission(_Wire):
+    """The body of a workload's create."""
+
+    pipeline: str
+    version: str | None = None
+    parameters: dict[str, Any] = {}
+    inputs: list[GivenInput] = []
+    bundle: GivenBundle | None = None
+    name: str | None = Field(None, max_length=200)
+
+
+class InputFile(BaseModel):
+    """An input after it was checked: ``size`` and ``sha256`` of a file that is uploaded, or ``url``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: str
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+    url: str | None = None
+
+    @property
+    def member(self) -> str:
+        """Its path below ``inputs/``, and in a bundle."""
+        return f"{self.role}/{self.name}"
+
+
+class Result(BaseModel):
+    """One file of the results; ``name`` is its path below ``files/``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A workload as stored. ``inputs`` and ``results`` are empty in lists."""
+
+    id: str
+    owner: str
+    name: str
+    pipeline: str
+    version: str
+    parameters: dict[str, Any]
+    state: State
+    reason: str
+    sequence: int
+    created_us: int
+    updated_us: int
+    expires_us: int | None
+    inputs: tuple[InputFile, ...] = ()
+    results: tuple[Result, ...] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of state."""
+
+    at_us: int
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """What opens one workload's downloads; the secret itself is nowhere."""
+
+    workload: str
+    name: str
+    salt: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """All that is left of a removed workload."""
+
+    id: str
+    owner: str
+    created_us: int
+    removed_us: int

@@ -1,0 +1,71 @@
+"""CANCELING, ACKNOWLEDGED, EXPIRED: ends and removes all of a workload; and what nobody owns, after a start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from penstock.workloads import store
+from penstock.workloads.halt import Halt
+from penstock.workloads.interfaces import Tasks, Uploads
+from penstock.workloads.lifecycle import Lifecycle
+from penstock.workloads.models import REMOVING, State, Workload
+from penstock.workloads.places import Places, remove_tree
+from penstock.workloads.threads import Threads
+
+Known = Mapping[str, tuple[str, State]]
+UNFOLDED = REMOVING | {State.UPLOADING, State.SUCCEEDED, State.CANCELED}  # these have no folder below workloads/
+
+
+class Removal:
+    """Each step waits until no task of the workload runs: what runs could write again what was removed."""
+
+    def __init__(self, lifecycle: Lifecycle, places: Places, threads: Threads, tasks: Tasks, uploads: Uploads) -> None:
+        self._lifecycle = lifecycle
+        self._places = places
+        self._threads = threads
+        self._tasks = tasks
+        self._uploads = uploads
+
+    async def cancel(self, workload: Workload, _halt: Halt) -> None:
+        """End its tasks, remove what it got and made."""
+        await self._uploads.remove_workload(workload.id)
+        if await self._settled(workload.id):
+            await self._threads.run(self._remove_folders, workload)
+            await self._lifecycle.move(workload.id, [State.CANCELING], State.CANCELED, workload.reason)
+
+    async def remove(self, workload: Workload, _halt: Halt) -> None:
+        """Remove everything but the tombstone."""
+        await self._uploads.remove_workload(workload.id)
+        if await self._settled(workload.id):
+            await self._threads.run(self._remove_folders, workload)
+            await self._tasks.forget_workload(workload.id)
+            await self._lifecycle.bury(workload.id)
+
+    async def reconcile(self) -> None:
+        """Remove folders of workloads that are not, or not any more, in a state that has them."""
+        known = await self._lifecycle.database.read(store.owners)
+        await self._threads.run(self._remove_strangers, known)
+
+    async def _settled(self, workload: str) -> bool:
+        await self._tasks.cancel_workload(workload)
+        head, progress = await self._tasks.head(workload), await self._tasks.progress(workload)
+        return (head is None or head.state.final) and progress.queued == 0 and progress.running == 0
+
+    def _remove_folders(self, workload: Workload) -> None:
+        remove_tree(self._places.results(workload.owner, workload.id))
+        remove_tree(self._places.workload(workload.id))
+
+    def _remove_strangers(self, known: Known) -> None:
+        for folder in _folders(self._places.workloads):
+            if folder.name not in known or known[folder.name][1] in UNFOLDED:
+                remove_tree(folder)
+        for owner in _folders(self._places.owners):
+            for folder in _folders(owner / "results"):
+                if folder.name not in known or known[folder.name][0] != owner.name:
+                    remove_tree(folder)
+
+
+def _folders(parent: Path) -> Iterator[Path]:
+    if parent.is_dir():
+        yield from [path for path in parent.iterdir() if path.is_dir() and not path.is_symlink()]

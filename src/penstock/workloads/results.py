@@ -1,0 +1,111 @@
+"""Packs results: single files, a manifest that ``sha256sum -c`` reads, and one archive. Everything here blocks.
+
+The packed folder appears under its owner by one rename; a second try after a kill finds it there, or starts again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import zstandard
+
+from penstock.names import check_relative_path
+from penstock.workloads.halt import Halt, digest
+from penstock.workloads.models import Result
+from penstock.workloads.places import FILE_MODE, Places, remove_tree, sync
+
+FILES, MANIFEST, ARCHIVE = "files", "manifest.sha256", "results.tar.zst"
+LEVEL = 3  # variant files are compressed already; more costs time and gains little
+
+
+def publish(places: Places, owner: str, workload: str, root: Path, names: Sequence[str], halt: Halt) -> list[Result]:
+    """Pack the files ``names`` below ``root`` into the owner's results and return what is there."""
+    target = places.results(owner, workload)
+    if target.is_dir():
+        return read_published(target)
+    packing = places.packing(workload)
+    remove_tree(packing)
+    places.make(packing / FILES)
+    results = [_take(places, root / name, packing / FILES, name, halt) for name in sorted(set(names) - {MANIFEST})]
+    _write(packing / MANIFEST, manifest(results).encode())
+    _archive(packing, results, halt)
+    for folder, _, _ in os.walk(packing):
+        sync(Path(folder))
+    places.make(target.parent)
+    packing.replace(target)
+    sync(target.parent)
+    return results
+
+
+def manifest(results: Sequence[Result]) -> str:
+    """The lines of ``sha256sum``: a name with a backslash in it is escaped, and its line says so."""
+    return "".join(_line(result) for result in results)
+
+
+def parse_manifest(text: str) -> list[tuple[str, str]]:
+    """(digest, name) of every line of a manifest."""
+    pairs = []
+    for line in text.splitlines():
+        escaped, plain = line.startswith("\\"), line.lstrip("\\")
+        name = plain[66:]
+        pairs.append((plain[:64], name.replace("\\\\", "\\") if escaped else name))
+    return pairs
+
+
+def read_published(folder: Path) -> list[Result]:
+    """What a published folder holds."""
+    pairs = parse_manifest((folder / MANIFEST).read_text())
+    return [Result(name=name, size=(folder / FILES / name).stat().st_size, sha256=sha256) for sha256, name in pairs]
+
+
+def _line(result: Result) -> str:
+    if "\\" in result.name:
+        escaped = result.name.replace("\\", "\\\\")
+        return f"\\{result.sha256}  {escaped}\n"
+    return f"{result.sha256}  {result.name}\n"
+
+
+def _take(places: Places, source: Path, folder: Path, name: str, halt: Halt) -> Result:
+    target = folder / check_relative_path(name)
+    places.make(target.parent)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system, or too many links
+        shutil.copyfile(source, target, follow_symlinks=False)
+    target.chmod(FILE_MODE)
+    with target.open("rb") as file:
+        found, size = digest(file, halt)
+    sync(target)
+    return Result(name=name, size=size, sha256=found)
+
+
+def _archive(packing: Path, results: Sequence[Result], halt: Halt) -> None:
+    """A tar that is the same for the same files: sorted, with no owner and no time. ``sha256sum -c`` works in it."""
+    with (
+        (packing / ARCHIVE).open("wb") as file,
+        zstandard.ZstdCompressor(level=LEVEL).stream_writer(file, closefd=False) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        _add(archive, packing / MANIFEST, MANIFEST)
+        for result in results:
+            halt.check()
+            _add(archive, packing / FILES / result.name, result.name)
+    (packing / ARCHIVE).chmod(FILE_MODE)
+    sync(packing / ARCHIVE)
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = path.stat().st_size, 0o644
+    with path.open("rb") as file:
+        archive.addfile(entry, file)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(FILE_MODE)
+    sync(path)

@@ -1,0 +1,86 @@
+"""QUEUED, RUNNING and PACKING: from a head task to results."""
+
+from __future__ import annotations
+
+from penstock.tasks import models as tasks_models
+from penstock.tasks.models import Progress, Task
+from penstock.workloads.failures import failure_reason, logs
+from penstock.workloads.globs import find_results
+from penstock.workloads.halt import Halt
+from penstock.workloads.interfaces import Tasks
+from penstock.workloads.lifecycle import Lifecycle
+from penstock.workloads.models import WORKING, Result, State, Workload
+from penstock.workloads.places import Places, remove_tree
+from penstock.workloads.preparation import Preparation
+from penstock.workloads.results import publish
+from penstock.workloads.threads import Threads
+
+WAITING = frozenset({tasks_models.State.QUEUED, tasks_models.State.INITIALIZING})
+
+
+class Running:
+    """Follows the head task; packs what it made, or what its processes said."""
+
+    def __init__(
+        self, lifecycle: Lifecycle, places: Places, threads: Threads, tasks: Tasks, preparation: Preparation
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._places = places
+        self._threads = threads
+        self._tasks = tasks
+        self._preparation = preparation
+        self._told: dict[str, Progress] = {}
+
+    async def queued(self, workload: Workload, _halt: Halt) -> None:
+        """Wait until the head task runs."""
+        head = await self._tasks.head(workload.id)
+        if head is None:
+            await self._preparation.create_head(workload)
+        elif head.state not in WAITING:
+            await self._lifecycle.move(workload.id, [State.QUEUED], State.RUNNING)
+
+    async def running(self, workload: Workload, halt: Halt) -> None:
+        """Wait until the head task ends; tell who watches how far it is."""
+        head = await self._tasks.head(workload.id)
+        if head is not None and head.state is tasks_models.State.COMPLETE:
+            self._told.pop(workload.id, None)
+            await self._lifecycle.move(workload.id, [State.RUNNING], State.PACKING)
+        elif head is None or head.state.final:
+            self._told.pop(workload.id, None)
+            await self._failed(workload, head, halt)
+        else:
+            await self._tell_progress(workload.id)
+
+    async def pack(self, workload: Workload, halt: Halt) -> None:
+        """Publish the files that the pipeline calls its results, then let the workload's folder go."""
+        patterns = await self._threads.run(self._preparation.result_patterns, workload)
+        work = self._places.work(workload.id)
+        names = await self._threads.run(find_results, work, patterns)
+        results = await self._threads.run(publish, self._places, workload.owner, workload.id, work, names, halt)
+        await self._lifecycle.move(workload.id, [State.PACKING], State.SUCCEEDED, results=tuple(results))
+        await self._threads.run(remove_tree, self._places.workload(workload.id))
+
+    async def fail(self, workload: Workload, reason: str) -> None:
+        """End a workload that cannot go on, and all its tasks."""
+        await self._tasks.cancel_workload(workload.id)
+        await self._lifecycle.move(workload.id, WORKING, State.FAILED, reason)
+
+    async def _failed(self, workload: Workload, head: Task | None, halt: Halt) -> None:
+        await self._tasks.cancel_workload(workload.id)
+        failed = await self._tasks.failures(workload.id)
+        results = await self._threads.run(self._publish_logs, workload, logs(head, failed), halt)
+        reason = failure_reason(head, failed)
+        await self._lifecycle.move(workload.id, [State.RUNNING], State.FAILED, reason, results=tuple(results))
+
+    def _publish_logs(self, workload: Workload, texts: dict[str, str], halt: Halt) -> list[Result]:
+        folder = self._places.make(self._places.logs(workload.id))
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+        names = [f"logs/{name}" for name in texts]
+        return publish(self._places, workload.owner, workload.id, folder.parent, names, halt)
+
+    async def _tell_progress(self, workload: str) -> None:
+        progress = await self._tasks.progress(workload)
+        if self._told.get(workload) != progress:
+            self._told[workload] = progress
+            await self._lifecycle.count_up(workload)

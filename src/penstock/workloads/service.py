@@ -1,0 +1,208 @@
+"""Workloads for everybody inside the server: create, look, wait, cancel, acknowledge. Knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from penstock.clock import MICROSECONDS, Deadline, now_us
+from penstock.database.engine import Database
+from penstock.errors import Conflict, Gone
+from penstock.names import new_id
+from penstock.pipelines.service import Catalogue
+from penstock.settings import Settings
+from penstock.signals import Signals, workload_topic
+from penstock.tasks.models import Room
+from penstock.workloads import intake, store
+from penstock.workloads.accounts import Accounts, Pause, new_account
+from penstock.workloads.conductor import Conductor
+from penstock.workloads.create import plan
+from penstock.workloads.downloads import Downloads
+from penstock.workloads.expiry import Expiry
+from penstock.workloads.interfaces import Tasks, Uploads
+from penstock.workloads.lifecycle import EXPIRY_TOPIC, Lifecycle
+from penstock.workloads.models import (
+    CANCELABLE,
+    CONDUCTED,
+    FINISHED,
+    REMOVING,
+    Event,
+    State,
+    Submission,
+    Workload,
+)
+from penstock.workloads.places import Places
+from penstock.workloads.preparation import Preparation
+from penstock.workloads.removal import Removal
+from penstock.workloads.running import Running
+from penstock.workloads.threads import Threads
+from penstock.workloads.views import Look, New
+
+
+class WorkloadService:
+    """``room`` tells what the site offers (default: this machine); ``clock`` and ``pause`` are exchanged by tests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        signals: Signals,
+        tasks: Tasks,
+        uploads: Uploads,
+        catalogue: Catalogue,
+        *,
+        room: Callable[[], Awaitable[Room]] | None = None,
+        clock: Callable[[], int] = now_us,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._signals = signals
+        self._tasks = tasks
+        self._uploads = uploads
+        self._catalogue = catalogue
+        self._clock = clock
+        self._places = places = Places(settings.workspace_path)
+        self._threads = threads = Threads()
+        self._lifecycle = lifecycle = Lifecycle(database, signals, settings.retention_s, clock)
+        preparation = Preparation(lifecycle, places, threads, tasks, uploads, catalogue, room or self._this_machine)
+        running = Running(lifecycle, places, threads, tasks, preparation)
+        self._removal = removal = Removal(lifecycle, places, threads, tasks, uploads)
+        steps = {
+            State.PREPARING: preparation.prepare,
+            State.QUEUED: running.queued,
+            State.RUNNING: running.running,
+            State.PACKING: running.pack,
+            State.CANCELING: removal.cancel,
+            State.ACKNOWLEDGED: removal.remove,
+            State.EXPIRED: removal.remove,
+        }
+        self._conductor = Conductor(lifecycle, steps, running.fail)
+        self._expiry = Expiry(lifecycle, uploads, settings.upload_expiry_s, self._conductor.follow)
+        self._watch: asyncio.Task[None] | None = None
+        self.downloads = Downloads(lifecycle, places, Accounts(database, pause))
+        uploads.on_complete = self.uploaded
+        uploads.on_terminated = self._upload_given_up
+
+    async def start(self) -> None:
+        """Put everything in order after a start, and lead on what is live."""
+        await self._uploads.reconcile()
+        await self._removal.reconcile()
+        for workload in await self._database.read(lambda c: store.in_states(c, [State.UPLOADING])):
+            await self.uploaded(workload)
+        for workload in await self._database.read(lambda c: store.in_states(c, CONDUCTED)):
+            self._conductor.follow(workload)
+        self._watch = asyncio.create_task(self._expiry.watch(), name="workloads' expiry")
+
+    async def stop(self) -> None:
+        """Stop leading; what was begun is gone on with after the next start."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        await self._conductor.stop()
+        self._threads.close()
+
+    async def create(self, owner: str, submission: Submission) -> New:
+        """Make a workload with its uploads and its account, all or nothing.
+
+        UnknownPipeline, InvalidInput, InvalidParameter, TooLarge and StorageFull leave nothing behind.
+        """
+        pipeline = await self._threads.run(self._catalogue.get, submission.pipeline, submission.version)
+        planned = plan(submission, pipeline, owner, self._settings.largest_upload)
+        for one in planned.inputs:
+            if one.url is not None:
+                await self._threads.run(intake.check_own_data, self._places, owner, one.url)
+        now, workload = self._clock(), new_id()
+        account, secret = new_account(workload)
+        new = Workload(
+            id=workload,
+            owner=owner,
+            name=submission.name or "",
+            pipeline=pipeline.name,
+            version=pipeline.version,
+            parameters=planned.parameters,
+            state=State.UPLOADING,
+            reason="",
+            sequence=1,
+            created_us=now,
+            updated_us=now,
+            expires_us=None,
+            inputs=planned.inputs,
+        )
+        uploads = await self._uploads.create(
+            owner, workload, planned.uploads, lambda c: store.add(c, new, account), planned.unpacked_bytes
+        )
+        self._signals.notify(EXPIRY_TOPIC)
+        if await self.uploaded(workload):
+            new = replace(new, state=State.PREPARING)
+        return New(new, uploads, account.name, secret)
+
+    async def look(self, owner: str, workload: str, after: int, deadline: Deadline) -> Look:
+        """The owner's workload as soon as its sequence is above ``after``, or at the deadline; NotFound or Gone."""
+        topic = workload_topic(workload)
+        while True:
+            seen = self._signals.count(topic)
+            found = await self._lifecycle.owned(owner, workload)
+            if found.sequence > after or not await self._signals.wait(topic, seen, deadline):
+                return await self._look(found)
+
+    async def page(self, owner: str, state: State | None, before: str | None, limit: int) -> list[Workload]:
+        """The owner's newest workloads that are older than ``before``."""
+        return await self._database.read(lambda c: store.page(c, owner, state, before, limit))
+
+    async def events(self, owner: str, workload: str) -> list[Event]:
+        """Every change of state, oldest first; NotFound or Gone."""
+        await self._lifecycle.owned(owner, workload)
+        return await self._database.read(lambda c: store.events_of(c, workload))
+
+    async def cancel(self, owner: str, workload: str) -> Look:
+        """Ask for its end; what has ended stays as it is. NotFound or Gone."""
+        await self._lifecycle.owned(owner, workload)
+        await self._cancel(workload, "Canceled by its owner.")
+        return await self._look(await self._lifecycle.owned(owner, workload))
+
+    async def acknowledge(self, owner: str, workload: str) -> None:
+        """Have everything of a finished workload removed; nothing happens if it is already. Conflict, NotFound."""
+        try:
+            found = await self._lifecycle.owned(owner, workload)
+        except Gone:
+            return
+        if await self._lifecycle.move(
+            workload, FINISHED, State.ACKNOWLEDGED, together=lambda c: store.close_account(c, workload)
+        ):
+            self._conductor.follow(workload)
+        elif found.state not in REMOVING:
+            raise Conflict(f"The workload is {found.state.value}, not finished.", hint="Cancel it first.")
+
+    async def uploaded(self, workload: str) -> bool:
+        """Start preparing a workload that has all its uploads; False if it waits for some, or is past that."""
+        if await self._uploads.waiting(workload):
+            return False
+        moved = await self._lifecycle.move(workload, [State.UPLOADING], State.PREPARING)
+        if moved:
+            self._conductor.follow(workload)
+        return moved
+
+    async def _upload_given_up(self, workload: str) -> None:
+        await self._cancel(workload, "One of its uploads was given up.")
+
+    async def _cancel(self, workload: str, reason: str) -> None:
+        if await self._lifecycle.move(workload, CANCELABLE, State.CANCELING, reason):
+            self._conductor.halt(workload)
+            self._conductor.follow(workload)
+
+    async def _look(self, workload: Workload) -> Look:
+        received = await self._uploads.of_workload(workload.id)
+        expires_us = workload.expires_us
+        if workload.state is State.UPLOADING and received:
+            last = max(one.upload.touched_us for one in received)
+            expires_us = last + self._settings.upload_expiry_s * MICROSECONDS
+        return Look(workload, received, await self._tasks.progress(workload.id), expires_us)
+
+    async def _this_machine(self) -> Room:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        cores = self._settings.cpu_cores or float(len(os.sched_getaffinity(0)))
+        ram_gb = self._settings.ram_gb or round(0.9 * memory / 1e9, 1)
+        return Room(cpu_cores=cores, ram_gb=ram_gb, disk_gb=0.0, slots=self._settings.slots)
