@@ -79,7 +79,7 @@ def build_services(settings: Settings) -> Services:
         agents=AgentService(queue, access, settings),
         tes=TesService(tasks, settings),
         uploads=uploads,
-        workloads=WorkloadService(settings, database, signals, tasks, uploads, catalogue),
+        workloads=WorkloadService(settings, database, signals, tasks, uploads, catalogue, room=queue.largest_site),
     )
 
 

@@ -141,6 +141,12 @@ class Queue:
         self._signals.notify(QUEUE)
         return True
 
+    async def largest_site(self) -> Room:
+        """What the largest site has; one core and one gigabyte while none has registered."""
+        sites = await self._database.read(leases.totals)
+        rooms = [room for _, room in sites] or [Room(cpu_cores=1, ram_gb=1, disk_gb=1, slots=1)]
+        return max(rooms, key=lambda room: (room.cpu_cores, room.ram_gb))
+
     async def recover(self) -> None:
         """On start: a fresh period for every lease, and what was being published is published."""
         await self._database.write(lambda connection: leases.renew_all(connection, now_us() + self._lease_us))
