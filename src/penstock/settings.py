@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         "warn", description="What the local backend does with an image other than the tools image."
     )
     largest_upload: int = Field(1 << 40, ge=1, description="Largest file that may be uploaded.")
+    allow_private_urls: bool = Field(
+        False, description="Whether inputs may be fetched from loopback, link-local and private addresses."
+    )
+    transfer_limit_s: int = Field(
+        6 * 3600, ge=1, description="How long fetching the remote inputs of a task may take."
+    )
     workspace_reserve: int = Field(
         1 << 30, ge=0, description="Bytes of the workspace's disk that uploads must leave free."
     )

@@ -1,0 +1,1 @@
+"""How an agent runs attempts; ``interface.py`` says what it asks for."""

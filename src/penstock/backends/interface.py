@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from penstock.agents.protocol import Report, Room, Work
+from penstock.agents.protocol import Report, Work
+from penstock.tasks.models import Room
 
 
 class Backend(Protocol):

@@ -1,0 +1,114 @@
+"""Where an attempt lies on disk, and how its runner comes to life. Blocking; the backend calls it in a thread."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import penstock
+from penstock.agents.protocol import Work
+from penstock.backends.local.clear import clear
+from penstock.backends.local.runner import LOCK
+from penstock.backends.local.shape import Plan
+from penstock.names import split_attempt
+
+_SCRIPT = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from penstock.backends.local.runner import main; main(sys.argv[2])"
+)
+_KEPT_ENVIRONMENT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # the agent's own may hold what no runner needs
+
+
+class AttemptFolder:
+    """An attempt's directory in the workspace, and its entry in the agent's register of attempts."""
+
+    def __init__(self, workspace: Path, register: Path, attempt: str) -> None:
+        task, number = split_attempt(attempt)
+        self.attempt = attempt
+        self.path = workspace / "tasks" / task / str(number)
+        self.entry = register / attempt
+        self.lock = self.path / "runner.lock"
+        self.started = self.path / "started"
+        self.result = self.path / "result.json"
+
+    def launch(self, plan: Plan, work: Work) -> int:
+        """Write the plan and start the runner; returns its process id. OSError when this machine cannot."""
+        self.entry.touch()
+        self.path.mkdir(parents=True, mode=0o2750)
+        (self.path / "plan.json").write_text(json.dumps(plan))
+        self._write_token(work.token)
+        lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            # Held by the open file, which the runner inherits: there is no moment at which a live attempt is unlocked.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._spawn(lock)
+        finally:
+            os.close(lock)
+
+    def is_locked(self) -> bool:
+        """Whether the runner lives."""
+        try:
+            lock = os.open(self.lock, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    def runner(self) -> int | None:
+        """A pidfd of the live runner; None when there is none, or it has not written its process id yet."""
+        try:
+            process = int(self.lock.read_text() or 0)
+            descriptor = os.pidfd_open(process) if process else None
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        # The lock is held after the descriptor was made, so the process was alive then: its id was not used again.
+        if descriptor is not None and not self.is_locked():
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def last_words(self) -> str:
+        """What the runner complained about last."""
+        try:
+            lines = (self.path / "runner.log").read_text(errors="replace").strip().splitlines()
+        except FileNotFoundError:
+            return ""
+        return lines[-1] if lines else ""
+
+    def remove(self) -> None:
+        """Remove all of the attempt, its entry last: until then it is found again."""
+        clear(self.path)
+        try:
+            self.path.parent.rmdir()
+        except OSError:  # other attempts of the task, or it is gone already
+            pass
+        self.entry.unlink(missing_ok=True)
+
+    def _write_token(self, token: str) -> None:
+        descriptor = os.open(self.path / "token", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token)
+
+    def _spawn(self, lock: int) -> int:
+        source = str(Path(penstock.__path__[0]).parent)
+        words = [sys.executable, "-I", "-S", "-c", _SCRIPT, source, str(self.path)]
+        environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+        log = str(self.path / "runner.log")
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+            (os.POSIX_SPAWN_DUP2, lock, LOCK),
+        ]
+        return os.posix_spawn(
+            sys.executable, words, environment, file_actions=actions, setsid=True,
+            setsigmask=[], setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGPIPE],
+        )  # fmt: skip
