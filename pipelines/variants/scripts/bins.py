@@ -1,0 +1,26 @@
+"""Write about ``BINS`` intervals of equal length over a genome, as BED: bins.py INDEX OUTPUT (INDEX is a .fai)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from regions import contigs_of
+
+BINS = 600  # about as many as a plot has columns
+
+
+def main() -> None:
+    index, target = sys.argv[1:]
+    contigs = contigs_of(index)
+    width = max(1, -(-sum(contigs.values()) // BINS))
+    rows = [
+        f"{contig}\t{start}\t{min(length, start + width)}\n"
+        for contig, length in contigs.items()
+        for start in range(0, length, width)
+    ]
+    Path(target).write_text("".join(rows))
+
+
+if __name__ == "__main__":
+    main()
