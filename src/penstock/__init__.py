@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     __version__: str
 else:
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> str:
         if name != "__version__":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib.metadata import version

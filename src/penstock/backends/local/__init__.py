@@ -1,6 +1,7 @@
 """Attempts as sandboxed processes of this machine: ``backend.LocalBackend``.
 
-Two programs share this folder. The agent: ``backend``, ``site``, ``plan``, ``launch``, ``watch``, ``room``, ``tools``. The
-runner, one process for each attempt that outlives the agent: ``runner``, ``stage``, ``sandbox``, ``view``, ``collect``. The
-runner starts for every task, so its modules import only fast parts of the standard library, and this file nothing.
+Two programs share this folder. The agent: ``backend``, ``site``, ``plan``, ``launch``, ``watch``, ``room``, ``tools``.
+The runner, one process for each attempt that outlives the agent: ``runner``, ``stage``, ``fetch``, ``sandbox``,
+``view``, ``collect``. It starts for every task, so its modules import only fast parts of the standard library, and
+this file nothing.
 """

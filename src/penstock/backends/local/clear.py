@@ -10,8 +10,8 @@ from pathlib import Path
 def clear(folder: Path) -> None:
     """Remove ``folder`` and all in it; nothing if it is not there.
 
-    Directories are moved up before they are emptied, so that no path gets long, however deep an executor has nested them;
-    links are removed, never followed.
+    Directories are moved up before they are emptied, so that no path gets long, however deep an executor has nested
+    them; links are removed, never followed.
     """
     waiting = [str(folder)]
     moved = 0

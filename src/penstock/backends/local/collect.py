@@ -89,7 +89,7 @@ class Collection:
             yield from self._files(path, spot, wanted["url"])
 
     def _files(self, path: str, folder: Spot, url: str) -> Iterator[tuple[str, str]]:
-        """All files below a directory, flattened. Links to directories are not followed: they may go round in circles."""
+        """All files below a directory, flattened. Links to directories are not followed: they may lead in circles."""
         waiting = [("", folder.path)]
         while waiting:
             rest, here = waiting.pop()
@@ -103,7 +103,7 @@ class Collection:
                 elif stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and self._leads_to_file(inside)):
                     yield path + inner, url.rstrip("/") + inner
                 else:
-                    self.logs.append(f"{ascii(path + inner)} is neither a file nor a directory and is left out.")
+                    self.logs.append(f"{path + inner!a} is neither a file nor a directory and is left out.")
 
     def _leads_to_file(self, path: str) -> bool:
         spot = self._spot_or_none(path)
@@ -211,4 +211,4 @@ def _check_name(path: str) -> None:
     try:
         check_absolute_path(path)
     except InvalidInput as error:
-        raise system_error(f"The output {ascii(path)} cannot be published: {error.message}") from error
+        raise system_error(f"The output {path!a} cannot be published: {error.message}") from error

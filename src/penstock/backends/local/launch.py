@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -86,10 +87,8 @@ class AttemptFolder:
     def remove(self) -> None:
         """Remove all of the attempt, its entry last: until then it is found again."""
         clear(self.path)
-        try:
+        with contextlib.suppress(OSError):  # other attempts of the task, or it is gone already
             self.path.parent.rmdir()
-        except OSError:  # other attempts of the task, or it is gone already
-            pass
         self.entry.unlink(missing_ok=True)
 
     def _write_token(self, token: str) -> None:

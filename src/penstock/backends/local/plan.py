@@ -103,8 +103,9 @@ class _Builder:
         located = locate(given.url, self._site.allowed)
         if located.kind is UrlKind.HTTP:
             return self._transfer(bind, given.url)
-        kind = "workspace" if located.kind is UrlKind.WORKSPACE else "path"
-        return {**bind, "kind": kind, "source": located.path, "within": located.within}  # type: ignore[typeddict-item]  # mypy loses the literal
+        bind["kind"] = "workspace" if located.kind is UrlKind.WORKSPACE else "path"
+        bind["source"], bind["within"] = located.path, located.within
+        return bind
 
     def _content(self, bind: Bind, content: str) -> Bind:
         _check_text(content, f"The content of {bind['path']}", nul=True)

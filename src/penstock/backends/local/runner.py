@@ -1,4 +1,4 @@
-"""The runner: carries one attempt and outlives the agent. Started by ``launch``; ``main`` can also be called after a fork.
+"""The runner: carries one attempt and outlives the agent. ``launch`` starts it; ``main`` may also follow a fork.
 
 It stages, runs the executors in order, collects the outputs and writes ``result.json``. SIGTERM ends it early. Files in
 the attempt's directory are what counts; the datagrams to the agent only save it from looking.

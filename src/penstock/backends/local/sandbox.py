@@ -144,7 +144,7 @@ def _open_stream(view: View, path: str, flags: int, name: str) -> int:
         descriptor = _open_in_view(view, path, flags)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "is not a regular file", path)
+            raise failure_of(OSError(errno.EINVAL, "not a regular file"), f"The {name} {path} cannot be opened")
     except OSError as error:
         raise failure_of(error, f"The {name} {path} cannot be opened") from error
     if flags & os.O_CREAT:

@@ -1,9 +1,9 @@
 """The sandbox's file tree as the runner sees it from outside, without ever being led astray by a link.
 
-An executor may leave any link it likes below its root: ``out.txt -> /etc/shadow``, ``out -> ../../..``. The runner works
-outside of the sandbox, where such a link would lead into this machine's own files. So paths are walked here by hand, part
-by part, with the sandbox's meaning: an absolute link starts at the sandbox's root, ``..`` ends there, and what is mounted
-in the sandbox is looked up where it comes from. Nothing of the sandbox runs while the runner walks.
+An executor may leave any link it likes below its root: ``out.txt -> /etc/shadow``, ``out -> ../../..``. The runner
+works outside of the sandbox, where such a link would lead into this machine's own files. So paths are walked here by
+hand, part by part, with the sandbox's meaning: an absolute link starts at the sandbox's root, ``..`` ends there, and
+what is mounted in the sandbox is looked up where it comes from. Nothing of the sandbox runs while the runner walks.
 """
 
 from __future__ import annotations

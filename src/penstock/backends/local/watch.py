@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -58,12 +60,8 @@ class Watched:
     def send(self, signal_number: int) -> None:
         """Send the runner a signal; nothing if it is gone."""
         if not self.ended.is_set():
-            import signal
-
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal_number)
-            except ProcessLookupError:
-                pass
 
     def close(self) -> None:
         """Stop watching."""
@@ -73,9 +71,7 @@ class Watched:
             self._pidfd = -1
 
     def _ready(self) -> None:
-        try:
+        with contextlib.suppress(ChildProcessError):  # adopted: not a child of ours
             os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
-        except ChildProcessError:  # adopted: not a child of ours
-            pass
         self.close()
         self.ended.set()
