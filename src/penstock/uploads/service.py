@@ -52,7 +52,7 @@ class UploadService:
         self._signals = signals
         self._clock = clock
         self._free = free
-        self._sessions = Sessions(stale_s)
+        self.sessions = Sessions(stale_s)
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="uploads")
         self.on_complete: Callable[[str], Awaitable[object]] = _nobody
         self.on_terminated: Callable[[str], Awaitable[object]] = _nobody
@@ -79,9 +79,10 @@ class UploadService:
         ``also_bytes`` is what the workload will need besides, such as the content of an archive once it is unpacked.
         """
         now = self._clock()
+        ids = sorted(new_id() for _ in declared)  # ids of one millisecond are in no order, and lists go by them
         new = [
-            Upload(new_id(), owner, workload, one.role, one.name, one.size, one.sha256, one.size == 0, now, now)
-            for one in declared
+            Upload(upload, owner, workload, one.role, one.name, one.size, one.sha256, one.size == 0, now, now)
+            for upload, one in zip(ids, declared, strict=True)
         ]
 
         def change(connection: Connection) -> None:
@@ -119,7 +120,7 @@ class UploadService:
         Conflict unless ``offset`` is the current one; TooLarge if body (of ``length`` bytes, if that is known) goes
         beyond what was declared; Locked if another request is sending the same upload; StorageFull.
         """
-        async with self._sessions.sole(upload.id) as session:
+        async with self.sessions.sole(upload.id) as session:
             at = await self.offset(await self.get(upload.owner, upload.id))
             if offset != at:
                 raise Conflict(f"The upload is at offset {at}, not {offset}.", hint="Go on from there.")
@@ -142,7 +143,7 @@ class UploadService:
     async def remove_workload(self, workload: str) -> None:
         """Remove a workload's uploads and their bytes; nothing happens if there are none."""
         for upload in await self._database.read(lambda connection: store.of_workload(connection, workload)):
-            await self._sessions.end(upload.id)
+            await self.sessions.end(upload.id)
         gone = await self._database.write(lambda connection: store.remove_workload(connection, workload))
         await self._in_thread(self._remove_files, gone)
 
@@ -154,7 +155,7 @@ class UploadService:
         """Workloads that wait for an upload, and when they got their last byte; now, for those that get some."""
         since = await self._database.read(store.silent_since)
         for upload in await self._database.read(store.unfinished):
-            if upload.id in self._sessions.active():
+            if upload.id in self.sessions.active():
                 since[upload.workload] = self._clock()
         return since
 
@@ -221,7 +222,7 @@ class UploadService:
     async def _until_drain(self) -> None:
         while not self._signals.draining:
             await self._signals.wait(DRAIN_TOPIC, self._signals.count(DRAIN_TOPIC), Deadline.after(A_DAY))
-        self._sessions.drain()
+        self.sessions.drain()
 
     def _check_room(self, connection: Connection, wanted: int) -> None:
         if wanted == 0:

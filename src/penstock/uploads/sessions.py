@@ -48,7 +48,7 @@ class Sessions:
     """The requests that are writing, by upload."""
 
     def __init__(self, stale_s: float) -> None:
-        self._stale_s = stale_s
+        self.stale_s = stale_s
         self._writing: dict[str, Session] = {}
 
     @asynccontextmanager
@@ -81,7 +81,7 @@ class Sessions:
     async def _outwait(self, other: Session) -> None:
         arrivals = other.arrivals
         try:
-            async with asyncio.timeout(self._stale_s):
+            async with asyncio.timeout(self.stale_s):
                 await other.ended.wait()
         except TimeoutError:
             if other.arrivals != arrivals:

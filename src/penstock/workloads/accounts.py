@@ -49,7 +49,7 @@ class Accounts:
 
     def __init__(self, database: Database, pause: Pause = asyncio.sleep) -> None:
         self._database = database
-        self._pause = pause
+        self.pause = pause
 
     async def check(self, workload: str, name: str, secret: str) -> None:
         """Raise ``refused()`` unless the account is this workload's; an unknown workload costs the same work."""
@@ -61,7 +61,7 @@ class Accounts:
     async def refuse(self, workload: str) -> None:
         """Log, slow down and refuse."""
         _log.warning("A download was refused.", workload=workload)
-        await self._pause(WRONG_SECRET_S)
+        await self.pause(WRONG_SECRET_S)
         raise refused()
 
 

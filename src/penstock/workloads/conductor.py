@@ -33,6 +33,7 @@ class Conductor:
         self._fail = fail
         self._following: dict[str, tuple[asyncio.Task[None], Halt]] = {}
         self._again: set[str] = set()
+        self._giving_up: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     def follow(self, workload: str) -> None:
@@ -93,5 +94,13 @@ class Conductor:
     def _ended(self, workload: str, task: asyncio.Task[None]) -> None:
         del self._following[workload]
         if not task.cancelled() and (error := task.exception()) is not None:
-            # A mistake of ours. The workload stays as it is and is taken up again at the next start.
-            _log.error("A workload's conductor ended unexpectedly.", workload=workload, exc_info=error)
+            _log.error("A workload's step ended unexpectedly.", workload=workload, exc_info=error)
+            giving_up = asyncio.create_task(self._give_up(workload))
+            self._giving_up.add(giving_up)
+            giving_up.add_done_callback(self._giving_up.discard)
+
+    async def _give_up(self, workload: str) -> None:
+        """A mistake of ours must not leave somebody waiting."""
+        found = await self._lifecycle.find(workload)
+        if found is not None:
+            await self._fail(found, "The server made a mistake; its log says more.")

@@ -37,11 +37,11 @@ class Downloads:
     def __init__(self, lifecycle: Lifecycle, places: Places, accounts: Accounts) -> None:
         self._lifecycle = lifecycle
         self._places = places
-        self._accounts = accounts
+        self.accounts = accounts
 
     async def by_account(self, workload: str, name: str, secret: str) -> Workload:
         """The workload that this account opens; NotAuthenticated, the same for a wrong secret and a wrong id."""
-        await self._accounts.check(workload, name, secret)
+        await self.accounts.check(workload, name, secret)
         return await self._lifecycle.whole(workload)
 
     async def by_owner(self, workload: str, owner: str) -> Workload:
@@ -49,12 +49,12 @@ class Downloads:
         try:
             return await self._lifecycle.owned(owner, workload)
         except NotFound:
-            await self._accounts.refuse(workload)
+            await self.accounts.refuse(workload)
             raise
 
     async def refuse(self, workload: str) -> None:
         """Raise what everybody gets who may not come in."""
-        await self._accounts.refuse(workload)
+        await self.accounts.refuse(workload)
 
     async def find(self, workload: Workload, path: str) -> Download:
         """The file at ``path`` below ``/download/<id>/``; Conflict before there are results, NotFound."""

@@ -20,8 +20,8 @@ from penstock.pipelines.models import Pipeline
 from penstock.workloads.create import own_data_path
 from penstock.workloads.halt import Halt, digest
 from penstock.workloads.models import BUNDLE_ROLE, InputFile, Workload
-from penstock.workloads.places import FILE_MODE, Places, member_path, remove_tree, sync, write_durably
-from penstock.workloads.unpack import unpack
+from penstock.workloads.places import FILE_MODE, Places, member_path, remove_tree, sync, sync_tree, write_durably
+from penstock.workloads.unpack import ARRIVING, unpack
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,9 @@ def _take_bundle(places: Places, workload: Workload, bundle: Arrived, halt: Halt
         return  # an earlier try was killed right after it
     _check_digest(bundle, halt)
     unpack(bundle.path, declared, folder, places, halt)
-    for role in {given.role for given in declared.values()}:
-        sync(folder / role)
-    (folder / ".arriving").unlink(missing_ok=True)
-    bundle.path.unlink()
+    (folder / ARRIVING).unlink(missing_ok=True)
+    sync_tree(folder, len(declared))
+    bundle.path.unlink()  # only now: until then a second try unpacks it all again
 
 
 def _check_digest(one: Arrived, halt: Halt) -> None:
@@ -122,7 +121,7 @@ def _take_own(places: Places, owner: str, given: InputFile, target: Path) -> Non
     if target.is_file() or given.url is None:
         return
     places.make(target.parent)
-    beside = target.parent.parent / ".arriving"
+    beside = target.parent.parent / ARRIVING
     with suppress(FileNotFoundError):
         beside.unlink()
     folder, name = _open_folder(places.data(owner), own_data_path(given.url, owner), given.url)

@@ -16,7 +16,7 @@ import zstandard
 from penstock.names import check_relative_path
 from penstock.workloads.halt import Halt, digest
 from penstock.workloads.models import Result
-from penstock.workloads.places import FILE_MODE, Places, remove_tree, sync
+from penstock.workloads.places import FILE_MODE, Places, remove_tree, sync, sync_tree
 
 FILES, MANIFEST, ARCHIVE = "files", "manifest.sha256", "results.tar.zst"
 LEVEL = 3  # variant files are compressed already; more costs time and gains little
@@ -33,8 +33,7 @@ def publish(places: Places, owner: str, workload: str, root: Path, names: Sequen
     results = [_take(places, root / name, packing / FILES, name, halt) for name in sorted(set(names) - {MANIFEST})]
     _write(packing / MANIFEST, manifest(results).encode())
     _archive(packing, results, halt)
-    for folder, _, _ in os.walk(packing):
-        sync(Path(folder))
+    sync_tree(packing, len(results))
     places.make(target.parent)
     packing.replace(target)
     sync(target.parent)
@@ -79,7 +78,6 @@ def _take(places: Places, source: Path, folder: Path, name: str, halt: Halt) -> 
     target.chmod(FILE_MODE)
     with target.open("rb") as file:
         found, size = digest(file, halt)
-    sync(target)
     return Result(name=name, size=size, sha256=found)
 
 
@@ -95,7 +93,6 @@ def _archive(packing: Path, results: Sequence[Result], halt: Halt) -> None:
             halt.check()
             _add(archive, packing / FILES / result.name, result.name)
     (packing / ARCHIVE).chmod(FILE_MODE)
-    sync(packing / ARCHIVE)
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
@@ -108,4 +105,3 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     path.chmod(FILE_MODE)
-    sync(path)
