@@ -103,9 +103,9 @@ def _show(definition: Definition) -> None:
     properties = definition.parameters.get("properties", {})
     if properties:
         required = definition.parameters.get("required", [])
-        rows = [_parameter(name, entry, name in required) for name, entry in properties.items()]
+        listed = [_parameter(name, entry, name in required) for name, entry in properties.items()]
         headings = ("parameter", "type", "default", "unit", "")
-        print_table([(f"\n{heading}", "left") for heading in headings], rows)
+        print_table([(f"\n{heading}", "left") for heading in headings], listed)
     console.print("\n[bold]example[/bold]")
     console.print(f"  {example_command(definition)}", markup=False, soft_wrap=True)
 

@@ -71,12 +71,9 @@ def list_workloads(
     if json:
         print_json([one.model_dump(mode="json") for one in found])
         return
-    columns = [("id", "left"), ("name", "left"), ("pipeline", "left"), ("state", "left"), ("processes", "right")]
-    rows = [
-        (one.id, one.name or "", one.pipeline, state(one.state), _processes(one), words.moment(one.created_at))
-        for one in found
-    ]
-    print_table([*columns, ("created", "left")], rows)
+    columns = [("id", "left"), ("name", "left"), ("pipeline", "left"), ("state", "left"), ("created", "left")]
+    rows = [(one.id, one.name or "", one.pipeline, state(one.state), words.moment(one.created_at)) for one in found]
+    print_table(columns, rows)
 
 
 def cancel(workloads: Ids, json: Json = False) -> None:
@@ -143,10 +140,6 @@ def show_output(document: dict[str, object], reason: str) -> None:
             if text := (log.get(stream) or "").rstrip():
                 console.print(f"[bold]{stream}[/bold] (exit code {log.get('exit_code')})")
                 console.print(text, markup=False, soft_wrap=True)
-
-
-def _processes(workload: Workload) -> str:
-    return counted(workload.progress) if workload.progress.done or workload.progress.total else ""
 
 
 def _show(workload: Workload) -> None:

@@ -29,7 +29,7 @@ class Digests:
         if known is not None:
             read(before.st_size)
             return known
-        digest = hash_file(path, read)
+        digest = hash_file(path, read, before.st_size)
         after = path.stat()
         if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise InputChanged(f"{path} was changed while it was read.", hint="Wait until it is complete.")
@@ -53,12 +53,13 @@ class Digests:
         write_private(self._entry(path), json.dumps(entry))
 
 
-def hash_file(path: Path, read: Callable[[int], None] = lambda _: None) -> str:
-    """SHA-256 of a file in hexadecimal, read piece by piece."""
-    total = hashlib.sha256()
+def hash_file(path: Path, read: Callable[[int], None] = lambda _: None, expected: int | None = None) -> str:
+    """SHA-256 of a file in hexadecimal, read piece by piece; one that grows beyond ``expected`` is not read on."""
+    total, count = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while piece := file.read(PIECE):
+        while (expected is None or count <= expected) and (piece := file.read(PIECE)):
             total.update(piece)
+            count += len(piece)
             read(len(piece))
     return total.hexdigest()
 

@@ -94,13 +94,13 @@ class Download:
 
 
 def parse_manifest(text: str) -> dict[str, str]:
-    """SHA-256 by path from the format of sha256sum."""
+    """SHA-256 by path from the format of sha256sum; a line that begins with a backslash has its name escaped."""
     listed = {}
     for line in text.splitlines():
-        digest, _, name = line.partition("  ")
+        digest, _, name = line.removeprefix("\\").partition("  ")
         if len(digest) != 64 or not name:
             raise PenstockError(f"The manifest has a line that is none: {line[:100]!r}.")
-        listed[name] = digest
+        listed[name.replace("\\\\", "\\") if line.startswith("\\") else name] = digest
     return listed
 
 

@@ -42,13 +42,15 @@ Query = Mapping[str, str | int | float | bool | None] | list[tuple[str, str]]
 class Server:
     """A server as a client sees it. Every request goes to ``url``, also for addresses that the server hands out,
     so that a tunnel or another name for the same server works. Safe to use from several threads.
+
+    ``transport`` replaces the network.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None = None) -> None:
         self.settings = settings
         self.url = settings.url.rstrip("/")
         self._prefix = _check_url(self.url)
-        self._client = _make_client(settings, self.url)
+        self._client = _make_client(settings, self.url, transport)
 
     def close(self) -> None:
         """Close the connections."""
@@ -205,11 +207,12 @@ def _check_url(url: str) -> str:
     return parts.path
 
 
-def _make_client(settings: Settings, url: str) -> httpx.Client:
+def _make_client(settings: Settings, url: str, transport: httpx.BaseTransport | None) -> httpx.Client:
     token = settings.token()
     host = urlsplit(url).hostname or ""
     direct = settings.socket is not None or host == "localhost" or host.startswith("127.") or host == "::1"
-    transport = httpx.HTTPTransport(uds=str(settings.socket), retries=0) if settings.socket else None
+    if settings.socket is not None and transport is None:
+        transport = httpx.HTTPTransport(uds=str(settings.socket))
     return httpx.Client(
         headers={"Authorization": f"Bearer {token}"} if token else {},
         transport=transport,
