@@ -1,0 +1,46 @@
+"""``penstock agent``: a program of its own, which loads none of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from rich.console import Console
+
+from penstock import logs
+from penstock.agents.connection import Connection
+from penstock.agents.loop import Agent
+from penstock.backends.local.backend import LocalBackend
+from penstock.client.http import Server
+from penstock.clock import Deadline
+from penstock.locks import FolderLock
+from penstock.settings import Settings
+
+TAKE_OVER_S = 15.0
+
+
+def agent() -> None:
+    """Run an agent: lease tasks from the server and run them on this machine."""
+    from penstock.agents.loop import Agent
+
+    settings = Settings()
+    logs.configure(settings)
+    with FolderLock(settings.agent_state_path, "agent.lock") as lock:
+        lock.take_over(Deadline.after(TAKE_OVER_S))
+        one = Agent(settings, LocalBackend(settings), Connection(Server(settings)))
+        asyncio.run(_until_stopped(one))
+
+
+async def _until_stopped(one: Agent) -> None:
+    running = asyncio.create_task(one.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    await asyncio.gather(running, return_exceptions=True)
+    sys.stderr.flush()
+    failed = not running.cancelled() and running.exception() is not None
+    if failed:
+        Console(stderr=True).print(f"error: {running.exception()}", style="red", markup=False)
+    os._exit(1 if failed else 0)  # a thread may still hold a long-poll that nobody waits for any more
