@@ -104,6 +104,16 @@ class RunningServer:
         pytest.fail(f"the server did not start:\n{self.log()}")
 
 
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One server for every test that leaves it as it found it: starting one costs seconds."""
+    one = RunningServer(tmp_path_factory.mktemp("shared") / "server")
+    one.start()
+    yield one
+    one.stop()
+    end_runners(one.data)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     """A fresh server with its agent."""

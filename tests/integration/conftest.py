@@ -58,8 +58,8 @@ class Tes:
 
 
 @pytest.fixture
-def tes(server: RunningServer) -> Iterator[Tes]:
-    """A client of a fresh server."""
-    client = Tes(server.url)
+def tes(shared_server: RunningServer) -> Iterator[Tes]:
+    """A client of the shared server."""
+    client = Tes(shared_server.url)
     yield client
     client.http.close()

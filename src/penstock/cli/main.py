@@ -60,7 +60,7 @@ COMMANDS = {
     "pipelines": Late("penstock.cli.pipelines", "app", CATALOGUE, "Look into the catalogue; check a pipeline."),
     "task": Late("penstock.cli.task", "app", CATALOGUE, "Work with single GA4GH TES tasks."),
     "serve": Late("penstock.cli.server", "serve", OPERATION, "Run the server."),
-    "agent": Late("penstock.cli.server", "agent", OPERATION, "Run an agent: it runs tasks on this machine."),
+    "agent": Late("penstock.cli.agent", "agent", OPERATION, "Run an agent: it runs tasks on this machine."),
     "admin": Late("penstock.cli.admin", "app", OPERATION, "Operate a server on its own machine."),
 }
 

@@ -1,10 +1,9 @@
-"""``penstock serve`` and ``penstock agent``: the two long-running programs."""
+"""``penstock serve``: the server, and beside a bare one its agent."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -18,13 +17,11 @@ from rich.console import Console
 import penstock
 from penstock import logs
 from penstock.app import create_app
-from penstock.clock import Deadline
 from penstock.errors import SetupError
 from penstock.locks import FolderLock
 from penstock.settings import Settings
 
 LOOPBACK = ("127.", "localhost", "::1")
-TAKE_OVER_S = 15.0
 DRAIN_S = 8
 
 
@@ -97,13 +94,13 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
-        if self.should_exit:
-            return
-        _write(self._settings.run_path / "address", self._url)
-        if self._with_agent:
+        if self._with_agent:  # it starts while the server does, and connects when that is ready
             self._agent = asyncio.create_task(_keep_agent(self._settings))
-            _greet(self._url, self._settings)
+        await super().startup(sockets)
+        if not self.should_exit:
+            _write(self._settings.run_path / "address", self._url)
+            if self._with_agent:
+                _greet(self._url, self._settings)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         (self._settings.run_path / "address").unlink(missing_ok=True)
@@ -141,34 +138,6 @@ async def _keep_agent(settings: Settings) -> None:
             await process.wait()
             raise
         await asyncio.sleep(1.0)  # one that cannot start must not be started in a tight loop
-
-
-def agent() -> None:
-    """Run an agent: lease tasks from the server and run them on this machine."""
-    from penstock.agents.connection import Connection
-    from penstock.agents.loop import Agent
-    from penstock.backends.local import LocalBackend
-    from penstock.client.http import Server
-
-    settings = Settings()
-    logs.configure(settings)
-    with FolderLock(settings.agent_state_path, "agent.lock") as lock:
-        lock.take_over(Deadline.after(TAKE_OVER_S))
-        one = Agent(settings, LocalBackend(settings), Connection(Server(settings)))
-        asyncio.run(_until_stopped(one))
-
-
-async def _until_stopped(one: Any) -> None:  # noqa: ANN401 - the agent's class is loaded late
-    running = asyncio.create_task(one.run())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, running.cancel)
-    await asyncio.gather(running, return_exceptions=True)
-    sys.stderr.flush()
-    failed = not running.cancelled() and running.exception() is not None
-    if failed:
-        Console(stderr=True).print(f"error: {running.exception()}", style="red", markup=False)
-    os._exit(1 if failed else 0)  # a thread may still hold a long-poll that nobody waits for any more
 
 
 def _tcp_socket(host: str, port: int) -> socket.socket:

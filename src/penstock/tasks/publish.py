@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from penstock.errors import InvalidInput
 from penstock.names import check_relative_path, split_attempt
-from penstock.tasks.models import Published
+from penstock.tasks.models import FileType, Published
 
 WORKSPACE = "/workspace/"
 
@@ -35,7 +35,9 @@ class Publisher:
         """Move every output with a source to its URL's place; OSError if that cannot be done."""
         folder = self.attempt_folder(attempt)
         for output in outputs:
-            if output.source is not None:
+            if output.type is FileType.DIRECTORY:
+                make_folder(self.target(output.url), self.workspace)
+            elif output.source is not None:
                 self._publish_one(folder / check_relative_path(output.source), self.target(output.url))
 
     def target(self, url: str) -> Path:
@@ -68,6 +70,11 @@ class Publisher:
                 raise
             _copy(source, target)
         _sync(target.parent)
+
+
+def needs_publishing(outputs: Sequence[Published]) -> bool:
+    """Whether anything is still to be put into its place."""
+    return any(output.source is not None or output.type is FileType.DIRECTORY for output in outputs)
 
 
 def make_folder(folder: Path, root: Path) -> None:

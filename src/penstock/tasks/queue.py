@@ -16,8 +16,8 @@ from penstock.signals import QUEUE, Signals, workload_topic
 from penstock.tasks import leases, store
 from penstock.tasks.admission import Candidate, choose, never_fits
 from penstock.tasks.models import LIVE, Attempt, AttemptLog, Outcome, Room, State, Task
-from penstock.tasks.publish import Publisher
-from penstock.tasks.retry import unpublished, verdict
+from penstock.tasks.publish import Publisher, needs_publishing
+from penstock.tasks.retry import published, verdict
 
 log = structlog.get_logger(__name__)
 LEASES = "leases"
@@ -129,7 +129,7 @@ class Queue:
                 return found[0] if found[1].state == "finished" else None
             noted = {"reason": f"{outcome.value} {reason}", "ended_us": at_us, "log": entry}
             leases.set_attempt(connection, attempt, ["leased", "started"], state="finished", **noted)
-            if not any(output.source for output in entry.outputs):
+            if not needs_publishing(entry.outputs):
                 _settle(connection, attempt, self._backoff_s)
             return found[0]
 
@@ -284,7 +284,7 @@ def _settle(connection: Connection, attempt: str, backoff_s: float, trouble: str
     outcome = Outcome.SYSTEM_ERROR if trouble and name == Outcome.COMPLETE else Outcome(name)
     next_step = verdict(task, outcome, trouble or reason, one.log, backoff_s)
     state = "lost" if outcome is Outcome.LOST else "finished"
-    entry = unpublished(one)
+    entry = published(one)
     told = {"outcome": outcome, "reason": trouble or reason, "log": entry, "ended_us": one.ended_us or now_us()}
     leases.set_attempt(connection, attempt, ["finished"], state=state, **told)
     waits = {"not_before_us": now_us() + next_step.backoff_us} if next_step.backoff_us else {}

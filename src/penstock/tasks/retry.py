@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from penstock.clock import MICROSECONDS
-from penstock.tasks.models import Attempt, AttemptLog, Outcome, State, Task
+from penstock.tasks.models import Attempt, AttemptLog, FileType, Outcome, State, Task
 
 LONGEST_BACKOFF_S = 300.0
 
@@ -55,7 +55,7 @@ def _plain(outcome: Outcome) -> str:
     return "" if outcome is Outcome.COMPLETE else f"The attempt ended as {outcome.value}."
 
 
-def unpublished(attempt: Attempt) -> AttemptLog:
-    """The log as the world sees it once its outputs are published: their sources are gone."""
-    outputs = [output.model_copy(update={"source": None}) for output in attempt.log.outputs]
-    return attempt.log.model_copy(update={"outputs": outputs})
+def published(attempt: Attempt) -> AttemptLog:
+    """The log as the world sees it once its outputs are in their places: files only, without their sources."""
+    files = [output for output in attempt.log.outputs if output.type is FileType.FILE]
+    return attempt.log.model_copy(update={"outputs": [one.model_copy(update={"source": None}) for one in files]})

@@ -93,6 +93,7 @@ class Collection:
         waiting = [("", folder.path)]
         while waiting:
             rest, here = waiting.pop()
+            self._note_folder(path + rest, url.rstrip("/") + rest)
             for name in sorted(self._view.names(here or "/")):
                 inner, inside = f"{rest}/{name}", f"{here}/{name}"
                 if self._view.is_mount(inside) or self._view.is_closed(inside):
@@ -104,6 +105,11 @@ class Collection:
                     yield path + inner, url.rstrip("/") + inner
                 else:
                     self.logs.append(f"{path + inner!a} is neither a file nor a directory and is left out.")
+
+    def _note_folder(self, path: str, url: str) -> None:
+        """A directory is made where it is published, also when it is empty."""
+        made: OutputResult = {"source": None, "url": url, "path": path, "size_bytes": 0, "type": "DIRECTORY"}
+        self.outputs.append(made)
 
     def _leads_to_file(self, path: str) -> bool:
         spot = self._spot_or_none(path)
@@ -139,7 +145,7 @@ class Collection:
             source = f"{COPIES}/{self._copies}"
             self._copies += 1
             size = self._copy(spot, source)
-        self.outputs.append({"source": source, "url": url, "path": path, "size_bytes": size})
+        self.outputs.append({"source": source, "url": url, "path": path, "size_bytes": size, "type": "FILE"})
 
     def _is_named_by(self, spot: Spot, url: str) -> bool:
         """Whether a file in a live mount already lies where ``url`` wants it."""

@@ -112,6 +112,7 @@ class OutputResult(TypedDict):
     url: str
     path: str
     size_bytes: int
+    type: str
 
 
 class Log(TypedDict):
