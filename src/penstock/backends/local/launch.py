@@ -38,7 +38,10 @@ class AttemptFolder:
     def launch(self, plan: Plan, work: Work) -> int:
         """Write the plan and start the runner; returns its process id. OSError when this machine cannot."""
         self.entry.touch()
-        self.path.mkdir(parents=True, mode=0o2750)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir()
+        for folder in (self.path.parent, self.path):
+            folder.chmod(0o2750)
         (self.path / "plan.json").write_text(json.dumps(plan))
         self._write_token(work.token)
         lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)

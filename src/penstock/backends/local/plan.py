@@ -123,8 +123,8 @@ class _Builder:
         for mount in self._work.terms.mounts if self._head else []:
             located = locate(mount.url)
             yield {
-                "path": check_path(mount.path, "mount", self._system, mounted=True), "type": "DIRECTORY", "kind": "workspace",
-                "source": located.path, "within": "", "writable": True, "label": mount.url,
+                "path": check_path(mount.path, "mount", self._system, mounted=True),
+                "type": "DIRECTORY", "kind": "workspace", "source": located.path, "within": "", "writable": True, "label": mount.url,
             }  # fmt: skip
 
     def _output(self, output: Output) -> Wanted:

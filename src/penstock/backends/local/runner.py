@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOCK = 3  # the descriptor on which the agent hands over the held lock
 _PR_SET_CHILD_SUBREAPER = 36
+_MOST_DESCRIPTORS = 1 << 20
 _GIGABYTE = 10**9
 
 
@@ -31,6 +32,7 @@ def main(directory: str) -> None:
     """Run the attempt whose plan lies in ``directory``."""
     os.chdir(directory)
     os.umask(0o027)
+    os.closerange(LOCK + 1, _MOST_DESCRIPTORS)  # what a service manager or shell left open is not for sandboxes
     os.set_inheritable(LOCK, False)
     os.pwrite(LOCK, f"{os.getpid()}\n".encode(), 0)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -38,7 +38,9 @@ async def _version(tool: str, deadline: Deadline) -> str | None:
     try:
         said, complained = await asyncio.wait_for(process.communicate(), deadline.remaining)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         return "unknown"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return parse_version((said + complained).decode(errors="replace"))
