@@ -1,8 +1,8 @@
-"""Cut a genome into parts of about equal length for calling, in the genome's order."""
+"""Cut a genome into windows for calling, in the genome's order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,35 +22,58 @@ class Interval:
         return Interval(self.contig, max(0, self.start - PADDING), min(length, self.end + PADDING))
 
 
+Window = Sequence[Interval]
+
+
 def contigs_of(index: str) -> dict[str, int]:
     """Lengths by name, in the genome's order, of a FASTA index (.fai)."""
     rows = (line.split("\t") for line in Path(index).read_text().splitlines())
     return {row[0]: int(row[1]) for row in rows}
 
 
-def number_of_parts(bases: int, part_bases: int, width: int, contigs: Mapping[str, int]) -> int:
-    """How many parts are worth their processes: one for each ``part_bases`` of reads, at most ``width``."""
-    return max(1, min(bases // part_bases, width, sum(contigs.values()) // PADDING))
+def windows_of(
+    contigs: Mapping[str, int], bases: int, window_bases: int, borders: Mapping[str, Iterable[int]] | None = None
+) -> list[Window]:
+    """Windows that hold about ``window_bases`` of the ``bases`` of all reads each.
 
-
-def cut(contigs: Mapping[str, int], parts: int, borders: Mapping[str, Iterable[int]] | None = None) -> list[list[Interval]]:
-    """The intervals of each part. ``borders`` (contig: positions) cut there instead, for tests."""
+    They follow from genome and reads alone, never from how many processes there will be. ``borders`` (contig:
+    positions) cut there instead, for tests.
+    """
     if borders:
         return [[interval] for contig, length in contigs.items() for interval in _pieces(contig, length, borders)]
-    share = -(-sum(contigs.values()) // parts)
-    found: list[list[Interval]] = [[]]
-    room = share
+    total = sum(contigs.values())
+    count = max(1, min(bases // window_bases, total // (10 * PADDING)))
+    share = -(-total // count)
+    return [prefix for start in range(0, total, share) if (prefix := between(contigs, start, start + share))]
+
+
+def between(contigs: Mapping[str, int], start: int, end: int) -> Window:
+    """The intervals from ``start`` to ``end`` of the contigs laid one after the other."""
+    found, offset = [], 0
     for contig, length in contigs.items():
-        start = 0
-        while start < length:
-            end = min(length, start + room)
-            found[-1].append(Interval(contig, start, end))
-            room -= end - start
-            start = end
-            if not room:
-                found.append([])
-                room = share
-    return [part for part in found if part]
+        interval = Interval(contig, max(0, start - offset), min(length, end - offset))
+        if interval.start < interval.end:
+            found.append(interval)
+        offset += length
+    return found
+
+
+def share_of(windows: Sequence[Window], part: int, parts: int) -> Sequence[Window]:
+    """What one of several processes calls: windows that follow each other."""
+    return windows[part * len(windows) // parts : (part + 1) * len(windows) // parts]
+
+
+def merged(intervals: Iterable[Interval], contigs: Iterable[str]) -> list[Interval]:
+    """The same positions in the genome's order, without overlaps."""
+    rank = {contig: number for number, contig in enumerate(contigs)}
+    found: list[Interval] = []
+    for interval in sorted(intervals, key=lambda each: (rank[each.contig], each.start)):
+        last = found[-1] if found else None
+        if last and last.contig == interval.contig and interval.start <= last.end:
+            found[-1] = Interval(last.contig, last.start, max(last.end, interval.end))
+        else:
+            found.append(interval)
+    return found
 
 
 def _pieces(contig: str, length: int, borders: Mapping[str, Iterable[int]]) -> list[Interval]:
