@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from penstock.cli import words
 from penstock.cli.arguments import read_definition
 from penstock.cli.session import server
-from penstock.cli.terminal import print_json, print_table, stdout
+from penstock.cli.terminal import print_json, print_table, print_text, stdout
 from penstock.client.pipelines import get_pipeline, list_pipelines
 from penstock.pipelines.models import Definition, InputRole
 
 app = typer.Typer(no_args_is_help=True, help="Look into the catalogue; check a pipeline of your own.")
+READABLE = 100  # characters in a line
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -91,44 +94,51 @@ def _names(role: str, entry: InputRole) -> list[str]:
 def _show(definition: Definition) -> None:
     console = stdout()
     console.print(f"[bold]{definition.name}[/bold] {definition.version}: {definition.title}")
-    if definition.description:
-        console.print(" ".join(definition.description.split()), markup=False)
-    rows = [
-        (f"--{role}", _many(entry), " ".join(entry.suffixes), _title(entry))
-        for role, entry in definition.inputs.items()
-    ]
-    print_table([("\ninput", "left"), ("\nfiles", "left"), ("\nnames end in", "left"), ("\n", "left")], rows)
-    if definition.any_of:
-        console.print(f"At least one of {', '.join('--' + role for role in definition.any_of)} must be given.")
+    _explain(definition.description, 0)
+    console.print("\n[bold]inputs[/bold]")
+    for role, entry in definition.inputs.items():
+        console.print(f"  [cyan]--{role}[/cyan]  {_many(entry)}, {' '.join(entry.suffixes)}")
+        _explain(f"{entry.title}. {entry.description}", 6)
+    if len(definition.any_of) > 1:
+        console.print(f"  At least one of {', '.join('--' + role for role in definition.any_of)} must be given.")
     properties = definition.parameters.get("properties", {})
     if properties:
-        required = definition.parameters.get("required", [])
-        listed = [_parameter(name, entry, name in required) for name, entry in properties.items()]
-        headings = ("parameter", "type", "default", "unit", "")
-        print_table([(f"\n{heading}", "left") for heading in headings], listed)
+        console.print("\n[bold]parameters[/bold] (--param NAME=VALUE)")
+    for name, entry in properties.items():
+        required = name in definition.parameters.get("required", [])
+        console.print(f"  [cyan]{name}[/cyan]  {_value(entry, required=required)}")
+        _explain(_title(entry), 6)
     console.print("\n[bold]example[/bold]")
     console.print(f"  {example_command(definition)}", markup=False, soft_wrap=True)
 
 
-def _title(entry: InputRole) -> str:
-    return f"{entry.title}. {' '.join(entry.description.split())}".strip() if entry.description else entry.title
+def _explain(text: str, indent: int) -> None:
+    """A paragraph, wrapped to what can be read well."""
+    blanks = " " * indent
+    wide = min(stdout().width, READABLE)
+    print_text(textwrap.fill(" ".join(text.split()), wide, initial_indent=blanks, subsequent_indent=blanks))
 
 
 def _many(entry: InputRole) -> str:
-    step = f", by {entry.multiple_of}" if entry.multiple_of > 1 else ""
+    step = f" in groups of {entry.multiple_of}" if entry.multiple_of > 1 else ""
     if entry.max is None:
-        return f"{entry.min} or more{step}"
-    return (f"{entry.min}" if entry.min == entry.max else f"{entry.min} to {entry.max}") + step
+        return f"{entry.min} or more files{step}" if entry.min else f"any number of files{step}"
+    return words.count(entry.max, "file") if entry.min == entry.max else f"{entry.min} to {entry.max} files{step}"
 
 
-def _parameter(name: str, entry: dict[str, Any], required: bool) -> tuple[str, ...]:
+def _value(entry: dict[str, Any], *, required: bool) -> str:
+    """integer ≥ 1 ≤ 16, copies; default 2."""
     kind = entry.get("type", "string")
     kinds = kind if isinstance(kind, str) else " or ".join(kind)
     allowed = " | ".join(map(_plain, entry["enum"])) if "enum" in entry else kinds
     limits = [f"{sign} {entry[key]}" for key, sign in _LIMITS.items() if key in entry]
-    default = "required" if required else _plain(entry["default"]) if "default" in entry else ""
-    text = ". ".join(str(entry[key]).strip().rstrip(".") for key in ("title", "description") if entry.get(key))
-    return name, " ".join([allowed, *limits]), default, str(entry.get("x-unit", "")), " ".join(text.split())
+    unit = f" ({entry['x-unit']})" if entry.get("x-unit") else ""
+    default = "required" if required else f"default {_plain(entry['default'])}" if "default" in entry else ""
+    return " ".join([allowed, *limits]) + unit + (f"; {default}" if default else "")
+
+
+def _title(entry: dict[str, Any]) -> str:
+    return ". ".join(str(entry[key]).strip().rstrip(".") for key in ("title", "description") if entry.get(key)) + "."
 
 
 _LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}

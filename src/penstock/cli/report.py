@@ -93,7 +93,7 @@ def dry_run(url: str, definition: Definition, order: Order, *, json: bool) -> No
     if order.parameters:
         units = definition.parameters.get("properties", {})
         rows = [(name, value, units.get(name, {}).get("x-unit", "")) for name, value in order.parameters.items()]
-        print_table([("\nparameter", "left"), ("\nvalue", "right"), ("\nunit", "left")], rows)
+        print_table([("parameter", "left"), ("value", "right"), ("unit", "left")], rows, below=True)
     note = "in one bundle" if pack(order.files) else "each by itself"
     stderr().print(f"Everything fits {order.pipeline} {order.version} at {url}; files would go {note}. Nothing sent.")
     return None

@@ -83,7 +83,7 @@ def show(task: Id, json: Json = False) -> None:
             console.print(f"{kind[:-1]:<12}{entry.get('url') or '(content)'} → {entry['path']}", markup=False)
     rows = [_attempt(number, entry) for number, entry in enumerate(document.get("logs") or [], 1)]
     headings = ("attempt", "started", "took", "exit codes", "notes")
-    print_table([(f"\n{heading}", "left") for heading in headings], rows)
+    print_table([(heading, "left") for heading in headings], rows, below=True)
 
 
 @app.command("logs")
@@ -94,7 +94,7 @@ def logs(task: Id, json: Json = False) -> None:
     if json:
         print_json(document.get("logs") or [])
     else:
-        show_output(document, "")
+        show_output(document)
 
 
 @app.command("cancel")

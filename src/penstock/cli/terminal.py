@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # rich takes a tenth of a second that `penstock --help` need 
     from rich.console import Console
     from rich.table import Table
 
+WIDE = 10_000
 Column = tuple[str, str]  # heading, and "left" or "right"
 
 
@@ -24,10 +25,13 @@ def stderr() -> Console:
 
 
 def stdout() -> Console:
-    """Where tables and texts go that were asked for."""
+    """Where tables and texts go that were asked for; without a terminal no line is wrapped."""
     from rich.console import Console
 
-    return Console(highlight=False, emoji=False)
+    console = Console(highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
 
 
 def print_json(document: object) -> None:
@@ -55,12 +59,12 @@ def print_problem(message: str, hint: str = "") -> None:
         stderr().print(Text.assemble(("hint: ", "bold cyan"), hint))
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
+def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
     """A table without frames; a cell may be rich Text."""
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, title=title, title_justify="left", header_style="bold", padding=(0, 2, 0, 0))
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading, side in columns:
         made.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
     for row in rows:
@@ -68,12 +72,19 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[object]], title: st
     return made
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """A table on stdout; without a terminal it is as wide as it needs."""
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, below: bool = False) -> None:
+    """A table on stdout, with an empty line before it if it stands ``below`` something."""
     console = stdout()
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(table(columns, rows, title))
+    if below:
+        console.print()
+    made = table(columns, rows)
+    if console.is_terminal:
+        console.print(made)
+        return
+    with console.capture() as captured:
+        console.print(made)
+    for line in captured.get().splitlines():  # rich fills every line up to the table's width
+        sys.stdout.write(line.rstrip() + "\n")
 
 
 _STYLES = {

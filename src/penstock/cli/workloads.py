@@ -13,9 +13,9 @@ from penstock.cli.progress import STATES, counted
 from penstock.cli.session import runs, server, terminable
 from penstock.cli.terminal import print_json, print_table, state, stdout
 from penstock.client.state import Records
-from penstock.client.tasks import Tasks
+from penstock.client.tasks import Document, Tasks
 from penstock.client.workloads import State, Workload, Workloads
-from penstock.errors import Conflict
+from penstock.errors import Conflict, Forbidden
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a workload.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of workloads.")]
@@ -47,8 +47,7 @@ def logs(
     with server() as connection:
         calls, tasks = Workloads(connection), Tasks(connection)
         events = calls.events(workload)
-        chosen = [one for one in calls.processes(workload) if everything or one.state.endswith("_ERROR")]
-        documents = [tasks.get(one.id) for one in chosen]
+        documents = [tasks.get(task) for task in _worth_showing(calls, workload, everything=everything)]
     if json:
         print_json({"id": workload, "events": [one.model_dump() for one in events], "processes": documents})
         return
@@ -56,8 +55,21 @@ def logs(
         [("time", "left"), ("state", "left"), ("reason", "left")],
         [(words.moment(one.at), state(one.state), one.reason or "") for one in events],
     )
-    for process, document in zip(chosen, documents, strict=True):
-        show_output(document, process.reason or "")
+    for document in documents:
+        show_output(document)
+
+
+def _worth_showing(calls: Workloads, workload: str, *, everything: bool) -> list[str]:
+    """Ids of the tasks that failed; the engine's own where no process did and the workload failed all the same."""
+    try:
+        found = calls.processes(workload)
+    except Forbidden:  # it has no tasks yet
+        return []
+    failed = [one.id for one in found.tasks if everything or one.state.endswith("_ERROR")]
+    heads = [found.head] if found.head else []
+    if everything:
+        return failed + heads
+    return failed or (heads if calls.get(workload).state == State.FAILED else [])
 
 
 def list_workloads(
@@ -125,12 +137,10 @@ def ack(workloads: Ids) -> None:
             stdout().print(f"{workload}  removed")
 
 
-def show_output(document: dict[str, object], reason: str) -> None:
+def show_output(document: Document) -> None:
     """What the executors of a task's last attempt wrote."""
     console = stdout()
     console.rule(f"{document.get('name') or document['id']} · {document['state']}", align="left")
-    if reason:
-        console.print(reason, markup=False, soft_wrap=True)
     attempts = document.get("logs")
     last = attempts[-1] if isinstance(attempts, list) and attempts else {}
     for line in last.get("system_logs") or []:
@@ -165,23 +175,24 @@ def _show(workload: Workload) -> None:
     _show_inputs(workload)
     if workload.results:
         rows = [(one.name, words.size(one.size)) for one in workload.results]
-        print_table([("\nresult", "left"), ("\nsize", "right")], rows)
+        print_table([("result", "left"), ("size", "right")], rows, below=True)
 
 
 def _show_rules(workload: Workload) -> None:
     entries = [*workload.progress.rules.items(), ("all", workload.progress)]
     if workload.progress.total or workload.progress.done:
-        columns = [("\nprocesses", "left"), ("\ndone", "right"), ("\nrunning", "right"), ("\nfailed", "right")]
-        print_table(columns, [(name, counted(rule), rule.running, rule.failed) for name, rule in entries])
+        columns = [("processes", "left"), ("done", "right"), ("running", "right"), ("failed", "right")]
+        print_table(columns, [(name, counted(rule), rule.running, rule.failed) for name, rule in entries], below=True)
 
 
 def _show_inputs(workload: Workload) -> None:
     if workload.inputs and workload.state == State.UPLOADING:
-        columns = [("\ninput", "left"), ("\nfile", "left"), ("\nreceived", "right"), ("\nsize", "right")]
+        columns = [("input", "left"), ("file", "left"), ("received", "right"), ("size", "right")]
         print_table(
             columns,
             [
                 (one.role, one.name or one.url, words.size(one.received or 0), words.size(one.size or 0))
                 for one in workload.inputs
             ],
+            below=True,
         )

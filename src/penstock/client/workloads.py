@@ -146,6 +146,13 @@ class Process(_Wire):
     stderr: str | None = None
 
 
+class Processes(_Wire):
+    """The processes of a workload in the order of their last change, and the id of its head task."""
+
+    tasks: list[Process] = []
+    head: str | None = None
+
+
 class Workloads:
     """Calls about workloads."""
 
@@ -193,10 +200,10 @@ class Workloads:
         answer = self.server.get(f"{_ROOT}/{workload}/events")
         return [Event.model_validate(entry) for entry in answer["events"]]
 
-    def processes(self, workload: str) -> list[Process]:
-        """Its processes as they are now, in the order of their last change."""
+    def processes(self, workload: str) -> Processes:
+        """Its tasks as they are now."""
         answer = self.server.get("/api/v1/tasks", {"parent": workload, "after": 0, "wait": 0})
-        return [Process.model_validate(entry) for entry in answer["tasks"]]
+        return Processes.model_validate(answer)
 
     def cancel(self, workload: str) -> Workload:
         """Ask for its end; it is CANCELED a little later."""

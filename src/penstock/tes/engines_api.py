@@ -54,10 +54,11 @@ class Change(BaseModel):
 
 
 class Changes(BaseModel):
-    """What changed, in order; ask for what comes ``after`` this sequence next."""
+    """What changed, in order; ask for what comes ``after`` this sequence next. ``head`` is the head task's id."""
 
     tasks: list[Change]
     sequence: int
+    head: str | None = None
 
 
 @router.post("/tasks:batch")
@@ -72,12 +73,19 @@ async def create_tasks(body: Batch, caller: Caller, inside: Inside) -> BatchAnsw
 async def changed_tasks(
     parent: str, caller: Caller, inside: Inside, after: int = 0, wait: Annotated[float, Field(ge=0)] = 0.0
 ) -> Changes:
-    """Processes of the caller's workload that changed after this sequence; waits while there are none."""
-    if caller.workload != parent:
-        raise Forbidden(f"This token is not of an attempt of workload {parent!r}.")
+    """Processes of a workload that changed after this sequence; waits while there are none. For its engine and owner."""
+    head = None if caller.workload == parent else await _head_of_own(parent, caller, inside)
     deadline = Deadline.after(min(wait, inside.settings.longest_wait_s))
     found, sequence = await inside.tasks.changes(parent, after, deadline)
-    return Changes(tasks=[_change(one) for one in found], sequence=sequence)
+    return Changes(tasks=[_change(one) for one in found], sequence=sequence, head=head)
+
+
+async def _head_of_own(parent: str, caller: Principal, inside: Services) -> str | None:
+    """The head task's id of a workload that is the caller's own; Forbidden for everybody else's."""
+    head = await inside.tasks.head(parent)
+    if caller.attempt is not None or head is None or head.owner != caller.owner:
+        raise Forbidden(f"This token is neither of an attempt nor of the owner of workload {parent!r}.")
+    return head.id
 
 
 def _change(task: Task) -> Change:
