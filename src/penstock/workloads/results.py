@@ -75,8 +75,9 @@ def _take(places: Places, source: Path, folder: Path, name: str, halt: Halt) -> 
         os.link(source, target, follow_symlinks=False)
     except OSError:  # another file system, or too many links
         shutil.copyfile(source, target, follow_symlinks=False)
-    target.chmod(FILE_MODE)
-    with target.open("rb") as file:
+    # What was found as a plain file may be a link by now, and must not lead anybody out of the working directory.
+    with os.fdopen(os.open(target, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        os.fchmod(file.fileno(), FILE_MODE)
         found, size = digest(file, halt)
     return Result(name=name, size=size, sha256=found)
 

@@ -12,7 +12,7 @@ from penstock.workloads.lifecycle import Lifecycle
 from penstock.workloads.models import WORKING, Result, State, Workload
 from penstock.workloads.places import Places, remove_tree
 from penstock.workloads.preparation import Preparation
-from penstock.workloads.results import publish
+from penstock.workloads.results import publish, read_published
 from penstock.workloads.threads import Threads
 
 WAITING = frozenset({tasks_models.State.QUEUED, tasks_models.State.INITIALIZING})
@@ -52,13 +52,9 @@ class Running:
             await self._tell_progress(workload.id)
 
     async def pack(self, workload: Workload, halt: Halt) -> None:
-        """Publish the files that the pipeline calls its results, then let the workload's folder go."""
-        patterns = await self._threads.run(self._preparation.result_patterns, workload)
-        work = self._places.work(workload.id)
-        names = await self._threads.run(find_results, work, patterns)
-        results = await self._threads.run(publish, self._places, workload.owner, workload.id, work, names, halt)
+        """Publish the files that the pipeline calls its results."""
+        results = await self._threads.run(self._pack, workload, halt)
         await self._lifecycle.move(workload.id, [State.PACKING], State.SUCCEEDED, results=tuple(results))
-        await self._threads.run(remove_tree, self._places.workload(workload.id))
 
     async def fail(self, workload: Workload, reason: str) -> None:
         """End a workload that cannot go on, and all its tasks."""
@@ -71,6 +67,17 @@ class Running:
         results = await self._threads.run(self._publish_logs, workload, logs(head, failed), halt)
         reason = failure_reason(head, failed)
         await self._lifecycle.move(workload.id, [State.RUNNING], State.FAILED, reason, results=tuple(results))
+
+    def _pack(self, workload: Workload, halt: Halt) -> list[Result]:
+        published = self._places.results(workload.owner, workload.id)
+        if published.is_dir():  # before a kill; the workload's folder may be gone by now, or partly
+            results = read_published(published)
+        else:
+            work = self._places.work(workload.id)
+            names = find_results(work, self._preparation.result_patterns(workload))
+            results = publish(self._places, workload.owner, workload.id, work, names, halt)
+        remove_tree(self._places.workload(workload.id))
+        return results
 
     def _publish_logs(self, workload: Workload, texts: dict[str, str], halt: Halt) -> list[Result]:
         folder = self._places.make(self._places.logs(workload.id))
