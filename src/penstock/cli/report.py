@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.cli import words
-from penstock.cli.terminal import print_json, print_problem, print_table, stderr, table
+from penstock.cli.terminal import print_json, print_problem, print_table, show_table, stderr
 from penstock.client.inputs import LocalFile, RemoteFile, pack
 from penstock.client.runs import Order, Ticket, Watcher
 from penstock.client.workloads import Result, State, Workload
@@ -126,8 +126,8 @@ def _show_summary(path: Path) -> None:
     body = [[*row, *[""] * width][:width] for row in rows[1 : MOST_ROWS + 1]]
     sides = ["right" if all(_is_number(row[at]) for row in body) else "left" for at in range(width)]
     console = stderr()
-    console.print()
-    console.print(table(list(zip(rows[0], sides, strict=True)), body))
+    headings = [heading.replace("_", " ") for heading in rows[0]]
+    show_table(console, list(zip(headings, sides, strict=True)), body, below=True)
     if len(rows) - 1 > MOST_ROWS:
         console.print(f"… {len(rows) - 1 - MOST_ROWS} more rows in {path}")
 

@@ -21,14 +21,17 @@ def stderr() -> Console:
     """Where people are spoken to. Made anew, since a test, or a shell's redirection, may have changed the stream."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+    return _unwrapped(Console(stderr=True, highlight=False, soft_wrap=True, emoji=False))
 
 
 def stdout() -> Console:
     """Where tables and texts go that were asked for; without a terminal no line is wrapped."""
     from rich.console import Console
 
-    console = Console(highlight=False, emoji=False)
+    return _unwrapped(Console(highlight=False, emoji=False))
+
+
+def _unwrapped(console: Console) -> Console:
     if not console.is_terminal:
         console.width = WIDE
     return console
@@ -74,7 +77,13 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, below: bool = False) -> None:
     """A table on stdout, with an empty line before it if it stands ``below`` something."""
-    console = stdout()
+    show_table(stdout(), columns, rows, below=below)
+
+
+def show_table(
+    console: Console, columns: Sequence[Column], rows: Iterable[Sequence[object]], *, below: bool = False
+) -> None:
+    """A table on ``console``. Rich fills every line up to the table's width, which no program wants to read."""
     if below:
         console.print()
     made = table(columns, rows)
@@ -83,8 +92,8 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, 
         return
     with console.capture() as captured:
         console.print(made)
-    for line in captured.get().splitlines():  # rich fills every line up to the table's width
-        sys.stdout.write(line.rstrip() + "\n")
+    for line in captured.get().splitlines():
+        console.file.write(line.rstrip() + "\n")
 
 
 _STYLES = {

@@ -73,7 +73,7 @@ async def create_tasks(body: Batch, caller: Caller, inside: Inside) -> BatchAnsw
 async def changed_tasks(
     parent: str, caller: Caller, inside: Inside, after: int = 0, wait: Annotated[float, Field(ge=0)] = 0.0
 ) -> Changes:
-    """Processes of a workload that changed after this sequence, for its engine and owner; waits while there are none."""
+    """Processes of a workload that changed after this sequence, for engine and owner; waits while there are none."""
     head = None if caller.workload == parent else await _head_of_own(parent, caller, inside)
     deadline = Deadline.after(min(wait, inside.settings.longest_wait_s))
     found, sequence = await inside.tasks.changes(parent, after, deadline)
