@@ -12,12 +12,14 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from penstock.cli import words
@@ -25,8 +27,6 @@ from penstock.cli.progress import STATES, Transfer, counted, waiting_text
 from penstock.client.runs import Watcher
 from penstock.client.workloads import Rule, State, Workload
 from penstock.errors import PenstockError
-
-SHOW_READING = 64 << 20  # bytes; less is read before anybody looks
 
 
 class Live(Watcher):
@@ -54,12 +54,17 @@ class Live(Watcher):
         console = self._bars.console if self._bars else self._console
         console.print(Text(text))
 
+    def done(self, text: str) -> None:
+        """A line with a tick."""
+        console = self._bars.console if self._bars else self._console
+        console.print(Text.assemble(("✓ ", "green"), text))
+
     def begin(self, what: str, size: int, files: int) -> None:
         """A bar with rate and time left."""
         with self._lock:
             self._clear()
             self._transfer = Transfer(what, size, files)
-            if what != "Reading" or size > SHOW_READING:
+            if self._transfer.noticeable:
                 self._bars = _transfer_bars(self._console)
                 self._rows["transfer"] = self._bars.add_task(what, total=size)
                 self._bars.start()
@@ -77,10 +82,9 @@ class Live(Watcher):
         """Replace the bar by a line."""
         with self._lock:
             transfer, self._transfer = self._transfer, None
-            shown = self._bars is not None
             self._clear()
-            if transfer is not None and shown:
-                self._done(transfer.summary())
+            if transfer is not None and transfer.noticeable:
+                self.done(transfer.summary())
 
     def workload(self, workload: Workload) -> None:
         """A line with the state, and a bar for each rule."""
@@ -138,16 +142,23 @@ class Live(Watcher):
         self._clear()
         took = words.duration(time.monotonic() - self._ran_since)
         if workload.progress.done:
-            self._done(f"Ran {words.count(workload.progress.done, 'process', 'processes')} in {took}")
-
-    def _done(self, text: str) -> None:
-        self._console.print(Text.assemble(("✓ ", "green"), text))
+            self.done(f"Ran {words.count(workload.progress.done, 'process', 'processes')} in {took}")
 
     def _clear(self) -> None:
         if self._bars is not None:
             self._bars.stop()
         self._bars = None
         self._rows.clear()
+
+
+class _Bar(BarColumn):
+    """Nothing while nobody knows how much there is to do: the spinner says that it goes on."""
+
+    def render(self, task: Task) -> ProgressBar:
+        bar = super().render(task)
+        if task.total is None:
+            bar.width = 0
+        return bar
 
 
 def _transfer_bars(console: Console) -> Progress:
@@ -167,7 +178,7 @@ def _process_bars(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        _Bar(bar_width=24),
         TextColumn("{task.fields[counts]}", justify="right"),
         TextColumn("[cyan]{task.fields[running]}"),
         TimeElapsedColumn(),

@@ -16,6 +16,7 @@ from penstock.client.workloads import Rule, State, Workload
 from penstock.errors import PenstockError
 
 EVERY_S, TRANSFER_EVERY_S, WAITING_EVERY_S = 2.0, 10.0, 30.0
+SHOW_READING = 64 << 20  # bytes
 DONE = {"Reading": "Read", "Uploading": "Uploaded", "Downloading": "Downloaded"}
 STATES = {
     State.UPLOADING: "Waiting for its inputs",
@@ -60,6 +61,11 @@ class Transfer:
         """Seconds since it began."""
         return time.monotonic() - self._begun
 
+    @property
+    def noticeable(self) -> bool:
+        """Whether anybody has time to look: small files are read at once."""
+        return self.what != "Reading" or self.size > SHOW_READING
+
     def summary(self) -> str:
         """One sentence at its end."""
         took = self.elapsed_s
@@ -85,6 +91,10 @@ class Lines(Watcher):
             self._file.write(f"{moment}  {text}\n")
             self._file.flush()
 
+    def done(self, text: str) -> None:
+        """A line, too."""
+        self.note(text)
+
     def begin(self, what: str, size: int, files: int) -> None:
         """Tell of it only if it takes long."""
         self._transfer = Transfer(what, size, files)
@@ -103,9 +113,9 @@ class Lines(Watcher):
 
     def end(self) -> None:
         """What it came to."""
-        if self._transfer is not None:
-            self.note(self._transfer.summary())
-        self._transfer = None
+        transfer, self._transfer = self._transfer, None
+        if transfer is not None and transfer.noticeable:
+            self.note(transfer.summary())
 
     def workload(self, workload: Workload) -> None:
         """Each new state; progress now and then."""

@@ -71,7 +71,7 @@ def ended(watcher: Watcher, definition: Definition, end: Ended) -> None:
     took = words.seconds_between(workload.created_at, workload.updated_at)
     after = f" after {words.duration(took)}" if took is not None else ""
     total = words.size(sum(result.size for result in end.results))
-    watcher.note(f"Succeeded{after}: {words.count(len(end.results), 'file')}, {total}, in {end.output}/")
+    watcher.done(f"Succeeded{after}: {words.count(len(end.results), 'file')}, {total}, in {end.output}/")
     if not end.acknowledged:
         watcher.note(f"The server keeps it; `penstock ack {workload.id}` removes it.")
     path = _summary_path(definition, end)

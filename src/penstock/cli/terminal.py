@@ -63,13 +63,14 @@ def print_problem(message: str, hint: str = "") -> None:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
-    """A table without frames; a cell may be rich Text."""
+    """A table without frames whose headings wrap between words; a cell may be rich Text."""
     from rich.table import Table
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading, side in columns:
-        made.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+        longest = max((len(word) for word in heading.split()), default=0)
+        made.add_column(heading, justify="right" if side == "right" else "left", overflow="fold", min_width=longest)
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     return made

@@ -28,6 +28,9 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """Something worth a line."""
 
+    def done(self, text: str) -> None:
+        """Something is complete."""
+
     def begin(self, what: str, size: int, files: int) -> None:
         """A transfer of ``size`` bytes in ``files`` files starts: "Reading", "Uploading" or "Downloading"."""
 

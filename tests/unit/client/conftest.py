@@ -157,6 +157,9 @@ class Told:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def done(self, text: str) -> None:
+        self.notes.append(text)
+
     def begin(self, what: str, size: int, files: int) -> None:
         self.transfers.append((what, size, files))
         self.moved = 0
