@@ -30,7 +30,9 @@ def main() -> None:
         fixing = ["samtools", "fixmate", "-m", "-u", "-", "-"]
         fixmate = subprocess.Popen(fixing, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         sort = subprocess.Popen([*sorting, "-o", arguments.output, "-"], stdin=fixmate.stdout, stderr=subprocess.PIPE)
-        assert fixmate.stdin and fixmate.stdout and sort.stderr  # noqa: S101 - they were asked for above
+        assert fixmate.stdin  # noqa: S101 - asked for above, as are the next
+        assert fixmate.stdout  # noqa: S101
+        assert sort.stderr  # noqa: S101
         fixmate.stdout.close()
         codes = [align(part, arguments, fixmate.stdin, scratch, number) for number, part in enumerate(arguments.job)]
         fixmate.stdin.close()
@@ -80,8 +82,7 @@ def feed(pipe: str, file: str, reads: int, batch_bases: int) -> None:
     """Write the fillers, then the file; bwa may end before it has read all."""
     try:
         with Path(pipe).open("wb") as output, Path(file).open("rb") as rest:
-            for block in fillers(reads, batch_bases):
-                output.write(block)
+            output.writelines(fillers(reads, batch_bases))
             shutil.copyfileobj(rest, output, 1 << 20)
     except BrokenPipeError:
         pass

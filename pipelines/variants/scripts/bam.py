@@ -39,7 +39,7 @@ def look_into(path: str) -> Alignments:
             groups.setdefault(fields["SM"], []).append(fields["ID"])
     if not groups:
         raise Unusable(
-            f"{name_of(path)} has no read groups, so its reads belong to no sample; add them with samtools addreplacerg."
+            f"{name_of(path)} has no read groups, so its reads belong to no sample; samtools addreplacerg adds them."
         )
     return Alignments(path, groups)
 
@@ -51,7 +51,7 @@ def take_out(alignments: Alignments, reference: str, prefix: str, threads: int) 
     for number, (sample, groups) in enumerate(alignments.groups.items()):
         names = [f"{prefix}.{number}_{part}.fq" for part in ("1", "2", "single", "other")]
         taken += extract(alignments, groups, reference, names, threads)
-        with open(names[2], "ab") as single, open(names[3], "rb") as other:
+        with Path(names[2]).open("ab") as single, Path(names[3]).open("rb") as other:
             single.writelines(other)
         Path(names[3]).unlink()
         found += [Source(sample, files) for files in (names[:2], names[2:3]) if Path(files[0]).stat().st_size]
@@ -74,7 +74,9 @@ def extract(alignments: Alignments, groups: list[str], reference: str, names: li
         with subprocess.Popen(selecting, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as view:
             collate = subprocess.Popen(collating, stdin=view.stdout, stdout=subprocess.PIPE)
             fastq = subprocess.Popen(writing, stdin=collate.stdout, stderr=subprocess.DEVNULL)
-            assert view.stdout and view.stderr and collate.stdout  # noqa: S101 - they were asked for above
+            assert view.stdout  # noqa: S101 - asked for above, as are the next
+            assert view.stderr  # noqa: S101
+            assert collate.stdout  # noqa: S101
             view.stdout.close()
             collate.stdout.close()
             complaint = view.stderr.read()
@@ -94,7 +96,7 @@ def count(path: str, reference: str) -> int:
 
 def lines(path: str) -> int:
     """Line ends in a file."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from regions import Interval, Window, between, contigs_of, merged, share_of, windows_of
@@ -30,8 +31,9 @@ def main() -> None:
     contigs = contigs_of(f"{arguments.reference}.fai")
     windows = windows_of(contigs, arguments.bases, arguments.window_bases, arguments.borders)
     command = ["freebayes", "-f", arguments.reference, *arguments.options, *arguments.bam]
-    primer = primer_of(command, contigs, arguments.primer_sites) if len(windows) > 1 else []
-    with open(arguments.output, "w") as output:
+    sites = arguments.primer_sites * len(arguments.bam)
+    primer = primer_of(command, contigs, sites) if len(windows) > 1 else []
+    with Path(arguments.output).open("w") as output:
         for number, window in enumerate(share_of(windows, arguments.part, arguments.parts)):
             padded = [interval.padded(contigs[interval.contig]) for interval in window]
             lines = run(command, merged([*primer, *padded], contigs))
@@ -43,7 +45,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--reference")
     parser.add_argument("--bases", type=int, help="bases of all reads")
     parser.add_argument("--window-bases", type=int, help="bases of reads in a window")
-    parser.add_argument("--primer-sites", type=int, help="calls after which freebayes has seen all allele counts")
+    parser.add_argument(
+        "--primer-sites", type=int, help="calls for each sample after which freebayes has seen all counts of alleles"
+    )
     parser.add_argument("--borders", type=json.loads)
     parser.add_argument("--part", type=int)
     parser.add_argument("--parts", type=int)

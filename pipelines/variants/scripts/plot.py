@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, Protocol
 
+from findings import Bin, Call
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -21,24 +22,7 @@ SAMPLE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 MOST_IN_LEGEND = 12
 UNITS = ((1_000_000, "Mb"), (1_000, "kb"), (1, "b"))
 LONGEST_LABEL = 24
-
-
-class Call(Protocol):
-    """What of a call is drawn."""
-
-    contig: str
-    position: int
-    kind: str
-    quality: float
-
-
-class Bin(Protocol):
-    """What of a bin is drawn."""
-
-    contig: str
-    start: int
-    end: int
-    depth: float
+LEAST_SHOWN = 1.0  # of the qualities: the axis is logarithmic
 
 
 def draw(
@@ -69,7 +53,7 @@ def draw(
     figure.savefig(target, metadata={"Software": None})
 
 
-def _depths(axes: Any, depths: Mapping[str, Sequence[Bin]], offsets: Mapping[str, int], scale: int) -> None:
+def _depths(axes: Axes, depths: Mapping[str, Sequence[Bin]], offsets: Mapping[str, int], scale: int) -> None:
     for number, (sample, bins) in enumerate(depths.items()):
         if not bins:
             continue
@@ -84,12 +68,12 @@ def _depths(axes: Any, depths: Mapping[str, Sequence[Bin]], offsets: Mapping[str
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9, title="sample")
 
 
-def _calls(axes: Any, calls: Sequence[Call], offsets: Mapping[str, int], scale: int, min_quality: float) -> None:
+def _calls(axes: Axes, calls: Sequence[Call], offsets: Mapping[str, int], scale: int, min_quality: float) -> None:
     for kind, (colour, marker) in KIND_STYLES.items():
         chosen = [call for call in calls if call.kind == kind]
         axes.scatter(
             [(offsets[call.contig] + call.position) / scale for call in chosen],
-            [max(call.quality, 0.1) for call in chosen],
+            [max(call.quality, LEAST_SHOWN) for call in chosen],
             s=20,
             color=colour,
             marker=marker,
@@ -97,9 +81,15 @@ def _calls(axes: Any, calls: Sequence[Call], offsets: Mapping[str, int], scale: 
             linewidths=0,
             label=f"{kind} ({len(chosen)})",
         )
-    axes.axhline(max(min_quality, 0.1), color="#555555", linewidth=0.9, linestyle="--", label=f"passes from {min_quality:g}")
+    axes.axhline(
+        max(min_quality, LEAST_SHOWN),
+        color="#555555",
+        linewidth=0.9,
+        linestyle="--",
+        label=f"passes from {min_quality:g}",
+    )
     axes.set_yscale("log")
-    axes.set_ylabel("quality of the call (Phred)")
+    axes.set_ylabel(f"quality of the call (Phred; less than {LEAST_SHOWN:g} drawn as {LEAST_SHOWN:g})")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9, title="kind of call")
 
 
@@ -111,7 +101,7 @@ def _place(contigs: Iterable[str]) -> str:
     return f"position along {len(names)} sequences, one after the other"
 
 
-def _title(depths: Mapping[str, object], calls: Sequence[object], total: int, scale: int, unit: str) -> str:
+def _title(depths: Mapping[str, object], calls: Sequence[Call], total: int, scale: int, unit: str) -> str:
     samples = "1 sample" if len(depths) == 1 else f"{len(depths)} samples"
-    found = "1 call" if len(calls) == 1 else f"{len(calls):,} calls"
-    return f"{found} in {samples} over {total / scale:,.4g} {unit}"
+    passed = sum(call.passed for call in calls)
+    return f"{passed:,} of {len(calls):,} calls pass, in {samples} over {total / scale:,.4g} {unit}"

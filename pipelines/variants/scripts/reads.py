@@ -1,7 +1,7 @@
 """Check all reads, take those of alignments out, and cut what is large into chunks; write the plan of the alignment.
 
-The plan: ``{"samples": [{"id", "name", "jobs": [[{"files", "skip"}, …], …]}], "bases", "reads"}``: each job of a sample is
-one process, each part of a job one run of bwa mem.
+The plan: ``{"samples": [{"id", "name", "jobs": [[{"files", "skip"}, …], …]}], "bases", "reads"}``: each job of a sample
+is one process, each part of a job one run of bwa mem.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def parsed() -> argparse.Namespace:
 def paired(files: list[str]) -> list[Source]:
     """FASTQ files two by two, in the order they were given."""
     if len(files) % 2:
-        raise Unusable(f"There are {len(files)} files of reads; give two for each pair ({name_of(files[-1])} is alone).")
+        raise Unusable(
+            f"There are {len(files)} files of reads; give two for each pair ({name_of(files[-1])} is alone)."
+        )
     return [Source(sample_of(files[at]), files[at : at + 2]) for at in range(0, len(files), 2)]
 
 
@@ -83,7 +85,7 @@ def chunks_of(source: Source, arguments: argparse.Namespace, chunk_bases: int, n
     if sum(guess(path) for path in source.files) > chunk_bases:
         chunks = split(source, arguments.batch_bases, chunk_bases, f"{arguments.chunks}/{number}")
     else:
-        chunks = [check(source)]
+        chunks = check(source)
     if not any(chunk.reads for chunk in chunks):
         raise Unusable(f"{' and '.join(map(name_of, source.files))} hold no reads.")
     return chunks

@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import BinaryIO
 
 from unusable import Unusable, name_of, tell
@@ -23,7 +24,7 @@ SHOWN = 40
 
 def main() -> None:
     source, target = sys.argv[1:]
-    with open(target, "wb") as output:
+    with Path(target).open("wb") as output:
         write_checked(source, output)
     subprocess.run(["samtools", "faidx", target], check=True)
     subprocess.run(["bwa", "index", target], check=True, stderr=subprocess.DEVNULL)
@@ -50,9 +51,9 @@ def write_checked(source: str, output: BinaryIO) -> None:
 
 def lines_of(source: str) -> Iterator[tuple[int, bytes]]:
     """Lines with their numbers, without blank ones, of a plain or gzipped file."""
-    with open(source, "rb") as probe:
+    with Path(source).open("rb") as probe:
         packed = probe.read(2) == GZIP_MAGIC
-    with closing(gzip.open(source, "rb") if packed else open(source, "rb")) as file:
+    with closing(gzip.open(source, "rb") if packed else Path(source).open("rb")) as file:
         try:
             for number, line in enumerate(file, start=1):
                 if line.strip():

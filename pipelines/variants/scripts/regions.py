@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 PADDING = 1000  # bases: beyond any read and any haplotype that freebayes builds of reads
@@ -78,4 +79,4 @@ def merged(intervals: Iterable[Interval], contigs: Iterable[str]) -> list[Interv
 
 def _pieces(contig: str, length: int, borders: Mapping[str, Iterable[int]]) -> list[Interval]:
     at = [0, *sorted(border for border in set(borders.get(contig, ())) if 0 < border < length), length]
-    return [Interval(contig, start, end) for start, end in zip(at, at[1:], strict=False)]
+    return [Interval(contig, start, end) for start, end in pairwise(at)]

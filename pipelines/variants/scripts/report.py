@@ -5,44 +5,33 @@ from __future__ import annotations
 import argparse
 import subprocess
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
+from findings import Bin, Call
 from plot import draw
 from regions import contigs_of
 
 KINDS = ("snv", "insertion", "deletion", "mnv", "complex")
 BANDS = ((20.0, "quality_below_20"), (100.0, "quality_20_to_99"), (float("inf"), "quality_100_up"))
-COLUMNS = ("sample", "kind", "calls", "passed", *(name for _, name in BANDS), "heterozygous", "homozygous", "mean_depth")
-
-
-@dataclass(frozen=True)
-class Call:
-    """One allele that differs from the reference, and the genotypes of the samples."""
-
-    contig: str
-    position: int
-    kind: str
-    quality: float
-    passed: bool
-    genotypes: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Mean depth in an interval of the genome."""
-
-    contig: str
-    start: int
-    end: int
-    depth: float
+COLUMNS = (
+    "sample",
+    "kind",
+    "calls",
+    "passed",
+    *(name for _, name in BANDS),
+    "heterozygous",
+    "homozygous",
+    "mean_depth",
+)
 
 
 def main() -> None:
     arguments = parsed()
     depths = {name: bins_of(path) for name, path in zip(arguments.samples, arguments.depths, strict=True)}
     calls = calls_of(arguments.calls)
-    Path(arguments.table).write_text("".join("\t".join(map(str, row)) + "\n" for row in (COLUMNS, *table(calls, depths))))
+    Path(arguments.table).write_text(
+        "".join("\t".join(map(str, row)) + "\n" for row in (COLUMNS, *table(calls, depths)))
+    )
     draw(contigs_of(arguments.index), depths, calls, arguments.min_quality, arguments.plot)
 
 
