@@ -6,7 +6,8 @@ import threading
 import time
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as Screen
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -30,16 +31,18 @@ from penstock.errors import PenstockError
 
 
 class Live(Watcher):
-    """Shows one thing at a time. Entered and left like a file."""
+    """Shows one thing at a time, redrawn by a thread of rich. Entered and left like a file."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.RLock()
+        self._screen: Screen | None = None
         self._bars: Progress | None = None
         self._rows: dict[str, TaskID] = {}
+        self._waiting = ""
         self._transfer: Transfer | None = None
         self._state: State | None = None
-        self._ran_since = 0.0
+        self._since = time.monotonic()
 
     def __enter__(self) -> Live:
         return self
@@ -51,13 +54,11 @@ class Live(Watcher):
 
     def note(self, text: str) -> None:
         """A line above what moves."""
-        console = self._bars.console if self._bars else self._console
-        console.print(Text(text))
+        self._console.print(Text(text))
 
     def done(self, text: str) -> None:
         """A line with a tick."""
-        console = self._bars.console if self._bars else self._console
-        console.print(Text.assemble(("✓ ", "green"), text))
+        self._console.print(Text.assemble(("✓ ", "green"), text))
 
     def begin(self, what: str, size: int, files: int) -> None:
         """A bar with rate and time left."""
@@ -65,18 +66,16 @@ class Live(Watcher):
             self._clear()
             self._transfer = Transfer(what, size, files)
             if self._transfer.noticeable:
-                self._bars = _transfer_bars(self._console)
-                self._rows["transfer"] = self._bars.add_task(what, total=size)
-                self._bars.start()
+                self._show(_transfer_bars(self._console)).add_task(what, total=size)
 
     def advance(self, size: int) -> None:
         """Move the bar."""
         with self._lock:
+            self._waiting = ""
             if self._transfer is not None:
                 self._transfer.advance(size)
-            if self._bars is not None and "transfer" in self._rows:
-                self._drop("waiting")
-                self._bars.advance(self._rows["transfer"], size)
+                if self._bars is not None:
+                    self._bars.update(self._bars.task_ids[0], completed=self._transfer.done)
 
     def end(self) -> None:
         """Replace the bar by a line."""
@@ -89,65 +88,53 @@ class Live(Watcher):
     def workload(self, workload: Workload) -> None:
         """A line with the state, and a bar for each rule."""
         with self._lock:
-            if self._state == State.RUNNING != workload.state:
-                self._tell_processes(workload)
+            self._waiting = ""
             if workload.state != self._state:
                 self._clear()
-                self._state = workload.state
-                self._ran_since = time.monotonic()
+                if self._state == State.RUNNING and workload.progress.done:
+                    ran = words.count(workload.progress.done, "process", "processes")
+                    self.done(f"Ran {ran} in {words.duration(time.monotonic() - self._since)}")
+                self._state, self._since = workload.state, time.monotonic()
             if workload.state in STATES:
-                self._show(workload)
+                self._show_workload(workload)
 
     def waiting(self, error: PenstockError, left_s: float) -> None:
         """What is waited for, below the bars."""
         with self._lock:
-            if self._bars is None:
-                self._bars = _process_bars(self._console)
-                self._bars.start()
-            text = f"[yellow]{waiting_text(error, left_s)}"
-            if "waiting" in self._rows:
-                self._bars.update(self._rows["waiting"], description=text)
-            else:
-                self._rows["waiting"] = self._bars.add_task(text, total=None, counts="", running="")
+            self._waiting = waiting_text(error, left_s)
+            if self._screen is None:
+                self._show(_process_bars(self._console))
 
-    def _show(self, workload: Workload) -> None:
-        if self._bars is None:
-            self._bars = _process_bars(self._console)
-            self._bars.start()
-        self._drop("waiting")
-        title = f"[bold]{STATES[workload.state]}"
-        whole = workload.progress if workload.state == State.RUNNING else Rule()
-        self._row("state", title, whole)
-        if workload.state == State.RUNNING:
-            for name, rule in workload.progress.rules.items():
-                self._row(f"rule {name}", f"  {name}", rule)
+    def _show(self, bars: Progress) -> Progress:
+        self._bars = bars
+        self._screen = Screen(console=self._console, transient=True, get_renderable=self._render)
+        self._screen.start()
+        return bars
 
-    def _row(self, key: str, title: str, rule: Rule) -> None:
-        if self._bars is None:
-            return
+    def _render(self) -> RenderableType:
+        shown: list[RenderableType] = [self._bars] if self._bars is not None else []
+        if self._waiting:
+            shown.append(Text(self._waiting, style="yellow"))
+        return Group(*shown)
+
+    def _show_workload(self, workload: Workload) -> None:
+        bars = self._bars if self._bars is not None else self._show(_process_bars(self._console))
+        running = workload.state == State.RUNNING
+        self._row(bars, "", f"[bold]{STATES[workload.state]}", workload.progress if running else Rule())
+        for name, rule in workload.progress.rules.items() if running else ():
+            self._row(bars, name, f"  {name}", rule)
+
+    def _row(self, bars: Progress, key: str, title: str, rule: Rule) -> None:
         running = f"{rule.running} running" if rule.running else ""
         counts = counted(rule) if rule.total or rule.done else ""
         if key not in self._rows:
-            self._rows[key] = self._bars.add_task(title, total=None, counts="", running="")
-        self._bars.update(
-            self._rows[key], description=title, total=rule.total, completed=rule.done, counts=counts, running=running
-        )
-
-    def _drop(self, key: str) -> None:
-        row = self._rows.pop(key, None)
-        if row is not None and self._bars is not None:
-            self._bars.remove_task(row)
-
-    def _tell_processes(self, workload: Workload) -> None:
-        self._clear()
-        took = words.duration(time.monotonic() - self._ran_since)
-        if workload.progress.done:
-            self.done(f"Ran {words.count(workload.progress.done, 'process', 'processes')} in {took}")
+            self._rows[key] = bars.add_task(title, total=None, counts="", running="")
+        bars.update(self._rows[key], total=rule.total, completed=rule.done, counts=counts, running=running)
 
     def _clear(self) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-        self._bars = None
+        if self._screen is not None:
+            self._screen.stop()
+        self._screen = self._bars = None
         self._rows.clear()
 
 
@@ -170,7 +157,6 @@ def _transfer_bars(console: Console) -> Progress:
         TransferSpeedColumn(),
         TimeRemainingColumn(compact=True),
         console=console,
-        transient=True,
     )
 
 
@@ -183,5 +169,4 @@ def _process_bars(console: Console) -> Progress:
         TextColumn("[cyan]{task.fields[running]}"),
         TimeElapsedColumn(),
         console=console,
-        transient=True,
     )

@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from penstock.cli.outcome import FAILED, INTERRUPTED, WRONG_USE, exit_code
+from penstock.cli.outcome import FAILED, INTERRUPTED, WRONG_USE, Interrupted, exit_code
 from penstock.cli.terminal import print_json, print_problem
 from penstock.errors import PenstockError, SetupError
 
@@ -124,6 +124,9 @@ def execute(words: list[str]) -> int:
         hint = f"`{_command_path(words)} --help` shows how it is used."
         _tell(error.format_message(), hint, "wrong-use", words)
         return WRONG_USE
+    except Interrupted as error:
+        print_problem(error.message, error.hint)
+        return INTERRUPTED
     except (typer.Abort, KeyboardInterrupt):
         print_problem("Interrupted.")
         return INTERRUPTED

@@ -17,6 +17,16 @@ from penstock.errors import (
 
 SUCCEEDED, FAILED, WRONG_USE, CANCELED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM, and what the user can do next; only the command line raises it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
 _WRONG_USE = (InvalidInput, NotAuthenticated, Forbidden, NotFound, Gone, TooLarge, InputChanged)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.cli import words
-from penstock.cli.terminal import print_json, print_problem, print_table, show_table, stderr
+from penstock.cli.terminal import fitting, print_json, print_problem, print_table, stderr
 from penstock.client.inputs import LocalFile, RemoteFile, pack
 from penstock.client.runs import Order, Ticket, Watcher
 from penstock.client.workloads import Result, State, Workload
@@ -125,9 +125,13 @@ def _show_summary(path: Path) -> None:
     width = len(rows[0])
     body = [[*row, *[""] * width][:width] for row in rows[1 : MOST_ROWS + 1]]
     sides = ["right" if all(_is_number(row[at]) for row in body) else "left" for at in range(width)]
+    columns = [(heading.replace("_", " "), side) for heading, side in zip(rows[0], sides, strict=True)]
     console = stderr()
-    headings = [heading.replace("_", " ") for heading in rows[0]]
-    show_table(console, list(zip(headings, sides, strict=True)), body, below=True)
+    console.print()
+    shown, left_out = fitting(console, columns, body)
+    console.print(shown, soft_wrap=False)
+    if left_out:
+        console.print(f"… {words.count(left_out, 'more column')} in {path}")
     if len(rows) - 1 > MOST_ROWS:
         console.print(f"… {len(rows) - 1 - MOST_ROWS} more rows in {path}")
 

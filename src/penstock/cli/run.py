@@ -12,9 +12,9 @@ import typer
 
 from penstock.cli import report
 from penstock.cli.arguments import read_definition, read_inputs, read_parameters, role_values
-from penstock.cli.outcome import INTERRUPTED, workload_code
+from penstock.cli.outcome import Interrupted, workload_code
 from penstock.cli.session import runs, terminable
-from penstock.cli.terminal import print_json, print_problem, print_text
+from penstock.cli.terminal import print_json, print_text
 from penstock.client.pipelines import get_pipeline
 from penstock.client.runs import Order, Runs, Ticket
 from penstock.client.workloads import State
@@ -134,11 +134,10 @@ def _started(going: Runs, order: Order) -> Iterator[tuple[Order, Ticket]]:
             yield read, ticket
         except KeyboardInterrupt:
             workload = ticket.record.workload
-            print_problem(
+            raise Interrupted(
                 f"Interrupted. Workload {workload} is still there.",
                 f"The same command goes on with it; `penstock cancel {workload}` ends it.",
-            )
-            raise typer.Exit(INTERRUPTED) from None
+            ) from None
 
 
 def _run(going: Runs, definition: Definition, order: Order, output: Path, *, keep: bool, json: bool) -> int:

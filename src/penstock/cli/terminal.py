@@ -62,18 +62,35 @@ def print_problem(message: str, hint: str = "") -> None:
         stderr().print(Text.assemble(("hint: ", "bold cyan"), hint))
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
-    """A table without frames whose headings wrap between words; a cell may be rich Text."""
+def table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, gap: int = 2) -> Table:
+    """A table without frames; no word is ever cut in two. A cell may be rich Text."""
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading, side in columns:
-        longest = max((len(word) for word in heading.split()), default=0)
-        made.add_column(heading, justify="right" if side == "right" else "left", overflow="fold", min_width=longest)
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    cells = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
+    for at, (heading, side) in enumerate(columns):
+        longest = max(
+            len(word) for text in [heading, *(row[at].plain for row in cells)] for word in [*text.split(), ""]
+        )
+        made.add_column(heading, justify="right" if side == "right" else "left", min_width=longest)
+    for row in cells:
+        made.add_row(*row)
     return made
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
+
+
+def fitting(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> tuple[Table, int]:
+    """A table that is no wider than the console, and how many columns of its right side that left out."""
+    for shown in range(len(columns), 1, -1):
+        for gap in (2, 1):
+            made = table(columns[:shown], [row[:shown] for row in rows], gap=gap)
+            if console.measure(made).minimum <= console.width:
+                return made, len(columns) - shown
+    return table(columns, rows), 0
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, below: bool = False) -> None:
@@ -87,12 +104,11 @@ def show_table(
     """A table on ``console``. Rich fills every line up to the table's width, which no program wants to read."""
     if below:
         console.print()
-    made = table(columns, rows)
     if console.is_terminal:
-        console.print(made)
+        console.print(table(columns, rows), soft_wrap=False)
         return
     with console.capture() as captured:
-        console.print(made)
+        console.print(table(columns, rows))
     for line in captured.get().splitlines():
         console.file.write(line.rstrip() + "\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from penstock.settings import Settings
 
 CONNECT_S, ANSWER_S = 10.0, 60.0  # without what the server was asked to wait
 START_IT = "Start it with `penstock serve`, or set PENSTOCK_URL."
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _GATEWAY = frozenset({502, 503, 504})  # a proxy's words for a server that is not there
 _BY_STATUS: dict[int, type[PenstockError]] = {
     error.status: error
@@ -128,7 +130,7 @@ class Server:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 hint = "Name the file of its certificate authority in PENSTOCK_CA_FILE."
                 raise SetupError(f"The certificate of {self.url} is not trusted.", hint=hint) from error
-            reason = str(error) or type(error).__name__
+            reason = _ERRNO.sub("", str(error)) or type(error).__name__
             raise Unreachable(f"No answer from {self._place()}: {reason}.", hint=START_IT) from error
 
     def _place(self) -> str:
