@@ -1,4 +1,7 @@
-"""Write about ``BINS`` intervals of equal length over a genome, as BED: bins.py INDEX OUTPUT (INDEX is a .fai)."""
+"""Write about ``BINS`` intervals of equal width over a genome: bins.py INDEX OUTPUT.
+
+INDEX is a .fai; OUTPUT is BED whose fourth column is the width, which the last bin of a contig may not reach.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ def main() -> None:
     contigs = contigs_of(index)
     width = max(1, -(-sum(contigs.values()) // BINS))
     rows = [
-        f"{contig}\t{start}\t{min(length, start + width)}\n"
+        f"{contig}\t{start}\t{min(length, start + width)}\t{width}\n"
         for contig, length in contigs.items()
         for start in range(0, length, width)
     ]

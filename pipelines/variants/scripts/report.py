@@ -39,7 +39,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--calls", help="VCF, one alternative allele a record")
     parser.add_argument("--samples", nargs="+", help="names of the samples")
-    parser.add_argument("--depths", nargs="+", help="what samtools bedcov said of each sample")
+    parser.add_argument("--depths", nargs="+", help="what depth.awk wrote of each sample")
     parser.add_argument("--index", help="the reference's .fai")
     parser.add_argument("--min-quality", type=float)
     parser.add_argument("--table")
@@ -70,7 +70,7 @@ def calls_of(path: str) -> list[Call]:
 
 
 def bins_of(path: str) -> list[Bin]:
-    """What samtools bedcov wrote: the sum of the depths of each interval."""
+    """What depth.awk wrote: the sum of the depths of each bin."""
     rows = (line.split("\t") for line in Path(path).read_text().splitlines())
     return [Bin(contig, int(start), int(end), int(sum_) / (int(end) - int(start))) for contig, start, end, sum_ in rows]
 
