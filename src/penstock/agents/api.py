@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -41,9 +42,21 @@ async def hello(body: Hello, request: Request, inside: Inside) -> Welcome:
 
 @router.post("/lease")
 async def lease(body: LeaseRequest, request: Request, inside: Inside) -> LeaseAnswer:
-    """Long-poll for work and orders."""
+    """Long-poll for work and orders; given up when the agent hangs up, so that nothing is leased to nobody."""
     await _check(request, inside, body)
-    return await inside.agents.lease(body)
+    leasing, leaving = asyncio.create_task(inside.agents.lease(body)), asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait({leasing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return leasing.result() if leasing.done() else LeaseAnswer()
+    finally:
+        for job in (leasing, leaving):
+            job.cancel()
+        await asyncio.gather(leasing, leaving, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 @router.post("/renew")
