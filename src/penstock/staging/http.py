@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 import tenacity
@@ -20,7 +21,6 @@ MOST_REDIRECTS = 10
 MOST_FAILURES = 5  # in a row, without a new byte
 _TRANSIENT = frozenset({408, 416, 425, 429})  # besides 5xx; 416: the file has changed under our feet
 _SILENCE = httpx.Timeout(60.0, connect=20.0)
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def fetch(
 ) -> Fetched:
     """Fetch ``url`` into the new file ``target``; InvalidInput and Unreachable name the URL."""
     with httpx.Client(timeout=_SILENCE, trust_env=False) as client, target.open("xb+") as file:
-        download = _Download(client, url, file.fileno(), deadline, allow_private=allow_private)
+        download = _Download(client, url, file, deadline, allow_private=allow_private)
         retry = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((Unreachable, httpx.TransportError)),
             stop=lambda _state: download.failures >= MOST_FAILURES or deadline.passed,
@@ -53,10 +53,12 @@ def fetch(
 class _Download:
     """One file on its way, over as many requests as it takes."""
 
-    def __init__(self, client: httpx.Client, url: str, sink: int, deadline: Deadline, *, allow_private: bool) -> None:
+    def __init__(
+        self, client: httpx.Client, url: str, file: BinaryIO, deadline: Deadline, *, allow_private: bool
+    ) -> None:
         self._client = client
         self._url = url
-        self._file = open(sink, "r+b", closefd=False)  # noqa: SIM115 - lives as long as the caller's file
+        self._file = file
         self._deadline = deadline
         self._allow_private = allow_private
         self._validator: str | None = None
@@ -120,7 +122,7 @@ class _Download:
             self._restart()
             raise Unreachable(f"{self._url} sends another part than it was asked for.")
         self._validator = _validator(response.headers)
-        for chunk in response.iter_raw(_CHUNK):
+        for chunk in response.iter_raw():
             self._file.write(chunk)
             self._digest.update(chunk)
             self._size += len(chunk)

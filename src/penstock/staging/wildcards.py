@@ -66,10 +66,21 @@ def _end_of_set(pattern: str, start: int) -> int:
 
 def _set(inside: str) -> str:
     negated = inside[:1] in ("!", "^")
-    members = inside[1:] if negated else inside
-    escaped = re.sub(r"([\\\[\]^&~|])", r"\\\1", members)
-    # an inverted range such as [z-a] matches nothing in POSIX, and is an error in Python
-    ranges = re.sub(r"(.)-(.)", lambda m: "" if m[1] > m[2] else m[0], escaped, flags=re.DOTALL)
-    if not ranges:
+    members = "".join(_members(inside[1:] if negated else inside))
+    if not members:
         return "[^/]" if negated else "(?!)"
-    return f"[^/{ranges}]" if negated else f"(?!/)[{ranges}]"
+    return f"[^/{members}]" if negated else f"(?!/)[{members}]"
+
+
+def _members(inside: str) -> Iterator[str]:
+    """Characters and ranges of a set, escaped; a range from a later to an earlier character matches nothing."""
+    position = 0
+    while position < len(inside):
+        first, dash, last = inside[position], inside[position + 1 : position + 2], inside[position + 2 : position + 3]
+        if dash == "-" and last:
+            if first <= last:
+                yield f"{re.escape(first)}-{re.escape(last)}"
+            position += 3
+        else:
+            yield re.escape(first)
+            position += 1

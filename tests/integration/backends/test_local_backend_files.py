@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -209,7 +208,7 @@ async def test_very_deep_and_closed_trees_are_removed(bench: Bench) -> None:
     report = await bench.until("finished", work)
     assert report.outcome is Outcome.COMPLETE
     await bench.backend.forget(work.attempt)
-    assert os.listdir(bench.workspace / "tasks") == []
+    assert list((bench.workspace / "tasks").iterdir()) == []
 
 
 async def test_many_outputs_are_found(bench: Bench) -> None:

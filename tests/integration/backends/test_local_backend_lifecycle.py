@@ -27,6 +27,12 @@ def processes_of(word: str) -> list[int]:
     return found
 
 
+def gone(pidfd: int) -> None:
+    """Wait until the process is gone."""
+    os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    os.close(pidfd)
+
+
 def runner_of(bench: Bench, work: Work) -> int:
     """The process id of the attempt's runner."""
     return int((bench.folder(work) / "runner.lock").read_text())
@@ -61,8 +67,7 @@ async def test_what_finished_while_nobody_watched_is_told_to_the_next_agent(benc
     runner = os.pidfd_open(runner_of(bench, work))
     await bench.backend.close()
     (bench.folder(work) / "root/v/go").touch()
-    os.waitid(os.P_PIDFD, runner, os.WEXITED)
-    os.close(runner)
+    gone(runner)
     bench.open()
     await bench.backend.adopt(work)
     assert (await bench.until("started", work)).at_us > 0
@@ -103,8 +108,7 @@ async def test_a_runner_killed_while_nobody_watched_is_lost(bench: Bench) -> Non
     runner = os.pidfd_open(process)
     await bench.backend.close()
     os.kill(process, signal.SIGKILL)
-    os.waitid(os.P_PIDFD, runner, os.WEXITED)
-    os.close(runner)
+    gone(runner)
     bench.open()
     await bench.backend.adopt(work)
     assert (await bench.until("finished", work)).outcome is Outcome.LOST

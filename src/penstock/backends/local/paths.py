@@ -27,7 +27,7 @@ def check_path(path: str, what: str, system: Sequence[str], *, mounted: bool = F
     try:
         checked = str(check_absolute_path(path))
     except InvalidInput as error:
-        raise InvalidInput(f"The {what} path cannot be used: {error.message}") from error
+        raise InvalidInput(f"The {what} path {path!a} cannot be used: {error.message}") from error
     for folder in system:
         if below(checked, folder):
             raise InvalidInput(f"The {what} path {checked} lies in {folder}, which belongs to the system.")

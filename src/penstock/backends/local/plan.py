@@ -124,7 +124,8 @@ class _Builder:
             located = locate(mount.url)
             yield {
                 "path": check_path(mount.path, "mount", self._system, mounted=True),
-                "type": "DIRECTORY", "kind": "workspace", "source": located.path, "within": "", "writable": True, "label": mount.url,
+                "type": "DIRECTORY", "kind": "workspace", "source": located.path, "within": "",
+                "writable": True, "label": mount.url,
             }  # fmt: skip
 
     def _output(self, output: Output) -> Wanted:
