@@ -40,6 +40,7 @@ class Queue:
     def create(self, batch: dict[str, Any]) -> dict[str, Any]:
         with self.changed:
             self.batches.append(batch)
+            self.changed.notify_all()
             return {"tasks": [self._create(entry) for entry in batch["tasks"]]}
 
     def _create(self, entry: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +210,10 @@ def test_every_job_runs_as_a_process_of_its_own(engine: Engine) -> None:
 
 def test_a_script_rule_runs_under_a_snakemake_of_its_own(engine: Engine) -> None:
     (engine.root / "pipeline" / "count.py").write_text(
-        "import pathlib\npathlib.Path(snakemake.output[0]).write_text(str(len(pathlib.Path(snakemake.input[0]).read_text())))"
+        dedent("""
+            from pathlib import Path
+            Path(snakemake.output[0]).write_text(str(len(Path(snakemake.input[0]).read_text())))
+        """)
     )
     code, stderr = engine.run("""
         rule all:
@@ -232,3 +236,220 @@ def test_a_script_rule_runs_under_a_snakemake_of_its_own(engine: Engine) -> None
     assert engine.read("length.txt") == "3"
     assert engine.read("run.txt") == "hello"
     assert sorted(engine.queue.runs) == ["length", "python", "text"]
+
+
+FAILING = """
+    rule all:
+        input: "good.txt", "bad.txt"
+    rule bad:
+        output: "bad.txt"
+        log: "logs/bad.log"
+        shell: "echo started > {log}; echo error: r1.fq is truncated >&2; exit 3"
+    rule good:
+        output: "good.txt"
+        shell: "echo good > {output}"
+"""
+
+
+def test_a_failure_is_told_with_rule_reason_and_the_end_of_stderr(engine: Engine) -> None:
+    code, stderr = engine.run(FAILING)
+    assert code == 1
+    assert "Process bad failed: Executor 0 ended with exit code 3.\n    error: r1.fq is truncated\n" in stderr
+
+
+def test_a_failure_whose_stderr_is_empty_is_told_with_the_end_of_its_log(engine: Engine) -> None:
+    code, stderr = engine.run("""
+        rule bad:
+            output: "bad.txt"
+            log: "logs/bad.log"
+            shell: "echo out of luck > {log}; exit 1"
+    """)
+    assert code == 1
+    assert "    out of luck\n" in stderr
+
+
+def test_after_a_failure_the_processes_that_nobody_needs_are_canceled(engine: Engine) -> None:
+    engine.queue.hold.add("good")
+    code, stderr = engine.run(FAILING)
+    assert code == 1
+    states = {task["name"]: task["state"] for task in engine.queue.tasks.values()}
+    assert states == {"bad": "EXECUTOR_ERROR", "good": "CANCELED"}
+    assert "Process good failed" not in stderr
+
+
+def test_a_rule_with_retries_is_submitted_again_under_a_key_of_its_own(engine: Engine) -> None:
+    code, stderr = engine.run("""
+        rule flaky:
+            output: "flaky.txt"
+            retries: 1
+            shell: "test -e ../second || {{ touch ../second; exit 1; }}; echo done > {output}"
+    """)
+    assert code == 0, stderr
+    assert engine.queue.runs == ["flaky", "flaky"]
+    assert len({task["key"] for task in engine.queue.tasks.values()}) == 2
+
+
+def test_the_command_runs_under_the_shell_settings_of_snakemake(engine: Engine) -> None:
+    code, stderr = engine.run("""
+        shell.prefix("set -eo pipefail; export WORD=prefixed; ")
+        rule piped:
+            output: "word.txt"
+            shell: "echo $WORD | cat > {output}"
+    """)
+    assert code == 0, stderr
+    assert engine.read("word.txt") == "prefixed\n"
+    code, _ = engine.run("""
+        rule piped:
+            output: "other.txt"
+            shell: "false | cat > {output}"
+    """)
+    assert code == 1
+
+
+def test_directories_logs_and_nested_folders_are_declared_and_made(engine: Engine) -> None:
+    (engine.root / "inputs" / "reads").mkdir()
+    (engine.root / "inputs" / "reads" / "a.txt").write_text("a")
+    code, stderr = engine.run(f"""
+        rule all:
+            input: "deep/down/all.txt"
+        rule parts:
+            input: "{engine.root}/inputs/reads/a.txt"
+            output: directory("parts")
+            log: "logs/parts/parts.log"
+            shell: "mkdir {{output}}; cp {{input}} {{output}}/1; cp {{input}} {{output}}/2; echo made > {{log}}"
+        rule join:
+            input: "parts"
+            output: "deep/down/all.txt"
+            shell: "cat {{input}}/* > {{output}}"
+    """)
+    assert code == 0, stderr
+    assert engine.read("deep/down/all.txt") == "aa"
+    work = engine.root / "work"
+    parts, join = engine.queue.specs.values()
+    assert parts["inputs"] == [_file(engine.root / "inputs" / "reads" / "a.txt")]
+    assert parts["outputs"] == [_file(work / "parts", "DIRECTORY"), _file(work / "logs" / "parts" / "parts.log")]
+    assert join["inputs"] == [_file(work / "parts", "DIRECTORY")]
+
+
+def test_a_command_longer_than_an_argument_may_be_is_sent_as_a_file(engine: Engine, tmp_path: Path) -> None:
+    code, stderr = engine.run("""
+        rule long:
+            output: "long.txt"
+            params: words=" ".join(["word"] * 40_000)
+            shell: "echo {params.words} | wc -w > {output}"
+    """)
+    assert code == 0, stderr
+    assert engine.read("long.txt").strip() == "40000"
+    (spec,) = engine.queue.specs.values()
+    assert spec["executors"][0]["command"][1] == spec["inputs"][-1]["path"]
+
+
+def test_resources_become_those_of_the_task(engine: Engine) -> None:
+    code, stderr = engine.run("""
+        rule sized:
+            output: "sized.txt"
+            threads: 3
+            resources: mem_mb=1500, disk_mb=250, runtime=10
+            shell: "echo $OMP_NUM_THREADS > {output}"
+    """)
+    assert code == 0, stderr
+    (spec,) = engine.queue.specs.values()
+    limit = {"time_limit_s": "600"}
+    assert spec["resources"] == {"cpu_cores": 3, "ram_gb": 1.5, "disk_gb": 0.25, "backend_parameters": limit}
+    assert engine.read("sized.txt") == "3\n"
+
+
+def test_all_that_is_ready_goes_in_one_call_with_the_number_of_processes_in_all(engine: Engine) -> None:
+    engine.run(CHAIN)
+    assert [(batch["total"], len(batch["tasks"])) for batch in engine.queue.batches] == [(4, 3), (4, 1)]
+
+
+def test_a_checkpoint_raises_the_number_of_processes(engine: Engine) -> None:
+    code, stderr = engine.run("""
+        def parts(_):
+            folder = checkpoints.split.get().output[0]
+            return [f"{folder}/{n}" for n in glob_wildcards(folder + "/{n,[0-9]+}").n]
+        rule all:
+            input: "joined.txt"
+        checkpoint split:
+            output: directory("split")
+            shell: "mkdir {output}; touch {output}/1 {output}/2"
+        rule part:
+            input: "split/{n}"
+            output: "done/{n}"
+            shell: "cp {input} {output}"
+        rule join:
+            input: lambda w: [part.replace("split", "done") for part in parts(w)]
+            output: "joined.txt"
+            shell: "ls {input} > {output}"
+    """)
+    assert code == 0, stderr
+    assert [batch["total"] for batch in engine.queue.batches] == [2, 4, 4]
+
+
+def test_a_server_that_is_restarted_is_waited_for(engine: Engine) -> None:
+    engine.queue.hold.add("join")
+    head = engine.start(CHAIN)
+    with engine.queue.changed:
+        assert engine.queue.changed.wait_for(lambda: len(engine.queue.tasks) == 4, timeout=30)
+    engine.stop()
+    engine.serve()
+    engine.queue.hold.clear()
+    engine.queue.run(next(id_ for id_, task in engine.queue.tasks.items() if task["name"] == "join"))
+    _, stderr = head.communicate(timeout=60)
+    assert head.returncode == 0, stderr
+    assert sorted(engine.queue.runs) == ["join", "part[n=1]", "part[n=2]", "part[n=3]"]
+
+
+def test_a_server_that_is_draining_is_asked_again(engine: Engine) -> None:
+    engine.refuse.extend([503, 429])
+    code, stderr = engine.run(CHAIN)
+    assert code == 0, stderr
+
+
+def test_a_refusal_ends_the_run_and_says_what_the_server_said(engine: Engine) -> None:
+    engine.refuse.append(409)
+    code, stderr = engine.run(CHAIN)
+    assert code == 1
+    assert "refused POST /api/v1/tasks:batch with 409: not now" in stderr
+
+
+def test_a_second_head_goes_on_with_the_processes_of_the_first(engine: Engine) -> None:
+    engine.queue.hold.add("join")
+    head = engine.start(CHAIN)
+    with engine.queue.changed:
+        assert engine.queue.changed.wait_for(lambda: len(engine.queue.tasks) == 4, timeout=30)
+    head.kill()
+    head.communicate()
+    engine.queue.hold.clear()
+    second = engine.start(CHAIN)
+    with engine.queue.changed:
+        assert engine.queue.changed.wait_for(lambda: len(engine.queue.batches) == 3, timeout=30)
+    engine.queue.run(next(id_ for id_, task in engine.queue.tasks.items() if task["name"] == "join"))
+    _, stderr = second.communicate(timeout=60)
+    assert second.returncode == 0, stderr
+    assert len(engine.queue.tasks) == 4
+    assert engine.queue.runs.count("join") == 1
+
+
+def test_a_process_whose_output_was_lost_runs_again(engine: Engine) -> None:
+    assert engine.run(CHAIN)[0] == 0
+    (engine.root / "work" / "joined.txt").unlink()
+    code, stderr = engine.run(CHAIN)
+    assert code == 0, stderr
+    assert engine.queue.runs.count("join") == 2
+    assert engine.read("joined.txt") == "hello 1\nhello 2\nhello 3\n"
+
+
+def test_without_a_server_the_executor_says_what_is_missing(engine: Engine) -> None:
+    (engine.root / "pipeline" / "Snakefile").write_text("rule one:\n    output: 'one'\n    shell: 'touch {output}'\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
+    environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(engine.root)}
+    command = snakemake_command(str(engine.root))
+    done = subprocess.run(command, cwd=engine.root / "work", env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Neither PENSTOCK_URL nor PENSTOCK_SOCKET is set" in done.stderr
+
+
+def _file(path: Path, kind: str = "FILE") -> dict[str, str]:
+    return {"url": f"file://{path}", "path": str(path), "type": kind}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -92,16 +93,21 @@ def _explained(schema: Mapping[str, Any], given: Mapping[str, Any], error: Valid
     if not error.path:
         return InvalidParameter(f"The parameters do not fit together: {error.message}.")
     name = str(error.path[0])
-    return InvalidParameter(f"Parameter {name!r} is {json.dumps(error.instance)}.", hint=_right(name, properties[name]))
+    return InvalidParameter(f"Parameter {name!r} is {json.dumps(given[name])}.", hint=_right(name, properties[name]))
 
 
 def _right(name: str, entry: Mapping[str, Any]) -> str:
     """One sentence on what ``entry`` allows, with its unit."""
     if "enum" in entry:
         return f"{name} must be one of {', '.join(json.dumps(value) for value in entry['enum'])}."
-    kinds = " or ".join(_KINDS.get(kind, kind) for kind in _kinds(entry))
+    kinds = " or ".join(_KINDS.get(kind, kind) for kind in _kinds(entry)) + _items(entry)
     unit = f" ({entry['x-unit']})" if entry.get("x-unit") else ""
     return f"{name} must be {kinds}{_range(entry)}{unit}."
+
+
+def _items(entry: Mapping[str, Any]) -> str:
+    item = entry.get("items")
+    return f", each {_KINDS.get(item.get('type'), 'a value')}{_range(item)}" if isinstance(item, Mapping) else ""
 
 
 def _range(entry: Mapping[str, Any]) -> str:
@@ -136,7 +142,10 @@ def _number(text: str) -> float:
     try:
         return int(text)
     except ValueError:
-        return float(text)
+        value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _array(text: str) -> list[Any]:
