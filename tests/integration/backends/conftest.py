@@ -16,7 +16,7 @@ from penstock.backends.local.backend import LocalBackend
 from penstock.clock import Deadline
 from penstock.names import TOOLS_IMAGE, attempt_id, new_id, split_attempt
 from penstock.settings import Settings
-from penstock.tasks.models import Executor, Kind, TaskSpec, Terms
+from penstock.tasks.models import Executor, FileType, Kind, Published, TaskSpec, Terms
 
 PATIENCE_S = 60.0
 
@@ -94,6 +94,10 @@ class Bench:
         sources = {output.url: folder / output.source for output in report.log.outputs if output.source}
         assert all(not source.is_symlink() and source.resolve() == source for source in sources.values())
         return {url: source.read_text() for url, source in sources.items()}
+
+    def files(self, report: Report) -> list[Published]:
+        """The outputs that are files."""
+        return [output for output in report.log.outputs if output.type is FileType.FILE]
 
     def put(self, path: str, text: str) -> str:
         """A file of the workspace; returns its URL."""

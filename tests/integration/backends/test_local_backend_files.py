@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.integration.backends.conftest import Bench
 
-from penstock.tasks.models import Outcome
+from penstock.tasks.models import FileType, Outcome
 
 URL = "file:///workspace/owners/someone/data"
 
@@ -118,9 +118,17 @@ async def test_a_directory_is_published_file_by_file(bench: Bench) -> None:
         outputs=[{"path": "/o", "url": f"{URL}/o/", "type": "DIRECTORY"}],
     )
     assert bench.published(report) == {f"{URL}/o/1": "1\n", f"{URL}/o/a/b/2": "22\n", f"{URL}/o/.hidden": "h\n"}
-    assert {(output.path, output.size_bytes) for output in report.log.outputs} == {
+    assert {(output.path, output.size_bytes) for output in bench.files(report)} == {
         ("/o/1", 2), ("/o/a/b/2", 3), ("/o/.hidden", 2),
     }  # fmt: skip
+
+
+async def test_empty_directories_are_told_too(bench: Bench) -> None:
+    outputs = [{"path": "/o", "url": f"{URL}/o/", "type": "DIRECTORY"}]
+    report = await bench.run("mkdir -p /o/a/empty", outputs=outputs)
+    assert [(output.type, output.source, output.url) for output in report.log.outputs] == [
+        (FileType.DIRECTORY, None, f"{URL}/o{rest}") for rest in ("", "/a", "/a/empty")
+    ]
 
 
 async def test_wildcards_match_in_one_directory(bench: Bench) -> None:
@@ -186,7 +194,7 @@ async def test_outputs_are_readable_by_the_group_whatever_the_executor_did(bench
         "mkdir /o/d; echo x >/o/d/x; chmod 000 /o/d/x; chmod 4777 /o; chmod 500 /o/d",
         outputs=[{"path": "/o", "url": URL, "type": "DIRECTORY"}],
     )
-    [output] = report.log.outputs
+    [output] = bench.files(report)
     assert output.source is not None
     file = bench.folder(bench.works[report.attempt]) / output.source
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
@@ -198,7 +206,7 @@ async def test_special_files_are_left_out(bench: Bench) -> None:
         "mkfifo /o/pipe; ln -s loop /o/loop; ln -s . /o/here; touch /o/x",
         outputs=[{"path": "/o", "url": URL, "type": "DIRECTORY"}],
     )
-    assert [output.path for output in report.log.outputs] == ["/o/x"]
+    assert [output.path for output in bench.files(report)] == ["/o/x"]
 
 
 async def test_very_deep_and_closed_trees_are_removed(bench: Bench) -> None:

@@ -150,7 +150,7 @@ class LocalBackend:
     def _open(self) -> None:
         self._notices.open()
         if self._versions is None:
-            self._versions = asyncio.create_task(versions(Deadline.after(_TOOLS_S)))
+            self._versions = asyncio.create_task(asyncio.to_thread(versions, Deadline.after(_TOOLS_S)))
 
     def _folder(self, attempt: str) -> AttemptFolder:
         return AttemptFolder(self._workspace, self._register, attempt)

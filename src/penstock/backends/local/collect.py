@@ -108,6 +108,7 @@ class Collection:
 
     def _note_folder(self, path: str, url: str) -> None:
         """A directory is made where it is published, also when it is empty."""
+        _check_name(path)
         made: OutputResult = {"source": None, "url": url, "path": path, "size_bytes": 0, "type": "DIRECTORY"}
         self.outputs.append(made)
 

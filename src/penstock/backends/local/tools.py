@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import re
 import shutil
+import subprocess
 
 from penstock.clock import Deadline
 
 TOOLS = ("samtools", "bcftools", "freebayes", "bwa")
-_QUESTION = {"bwa": ()}  # tells its version only with its usage
+_QUESTIONS = {"bwa": ()}  # tells its version only with its usage
 _VERSION = re.compile(r"(?:version:?|samtools|bcftools)\s+v?([0-9][\w.+-]*)", re.IGNORECASE)
 
 
-async def versions(deadline: Deadline) -> str:
+def versions(deadline: Deadline) -> str:
     """Such as ``tools: samtools 1.16.1, bwa 0.7.17-r1188, python 3.11.2``; programs that are missing are left out."""
-    found = await asyncio.gather(*(_version(tool, deadline) for tool in TOOLS))
-    named = [f"{tool} {version}" for tool, version in zip(TOOLS, found, strict=True) if version]
+    found = [(tool, _version(tool, deadline)) for tool in TOOLS]
+    named = [f"{tool} {version}" for tool, version in found if version]
     return "tools: " + ", ".join([*named, f"python {platform.python_version()}"])
 
 
@@ -27,20 +27,15 @@ def parse_version(said: str) -> str:
     return match[1] if match else "unknown"
 
 
-async def _version(tool: str, deadline: Deadline) -> str | None:
+def _version(tool: str, deadline: Deadline) -> str | None:
     path = shutil.which(tool, path="/usr/local/bin:/usr/bin:/bin")
     if path is None:
         return None
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        path, *_QUESTION.get(tool, ("--version",)), stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
-    )
+    words = [path, *_QUESTIONS.get(tool, ("--version",))]
     try:
-        said, complained = await asyncio.wait_for(process.communicate(), deadline.remaining)
-    except TimeoutError:
+        answer = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=deadline.remaining, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
         return "unknown"
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return parse_version((said + complained).decode(errors="replace"))
+    return parse_version((answer.stdout + answer.stderr).decode(errors="replace"))
