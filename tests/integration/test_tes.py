@@ -152,7 +152,7 @@ def test_lists_are_paged_newest_first_and_filtered(tes: Tes) -> None:
         tes.wait(one)
     first = tes.http.get("/tasks", params={"page_size": 2}).json()
     assert [one["id"] for one in first["tasks"]] == ids[:-3:-1]
-    mine = {"tag_key": "run", "tag_value": run, "page_size": 3}
+    mine: dict[str, Any] = {"tag_key": "run", "tag_value": run, "page_size": 3}
     rest = tes.http.get("/tasks", params={**mine, "page_token": first["next_page_token"]}).json()
     assert [one["id"] for one in rest["tasks"]] == ids[2::-1]
     assert "next_page_token" not in rest

@@ -52,11 +52,17 @@ class Agent:
             async with asyncio.TaskGroup() as group:
                 for loop in (self._lease_forever, self._renew_forever, self._watch_forever, self._report_forever):
                     group.create_task(loop())
-        except* Fenced as error:
-            await self._end_everything()
-            raise error.exceptions[0] from None
+        except ExceptionGroup as errors:
+            await self._leave(errors)
         finally:
             await self._backend.close()
+
+    async def _leave(self, errors: ExceptionGroup) -> None:
+        fenced = errors.subgroup(Fenced)
+        if fenced is None:
+            raise errors
+        await self._end_everything()
+        raise Fenced(f"Another agent has taken over site {self._settings.site!r}; its runners here were ended.")
 
     async def _hello(self) -> None:
         running = await self._backend.found()
