@@ -69,7 +69,7 @@ def _check_has_value(option: str, pairs: Sequence[tuple[str, str]]) -> None:
 
 def _unknown_option(definition: Definition, role: str, options: Sequence[str]) -> InvalidInput:
     near = difflib.get_close_matches(role, [*definition.inputs, *options], n=1)
-    guess = f"Did you mean --{near[0]}? " if near else ""
+    guess = f"Did you mean --{near[0].replace('_', '-')}? " if near else ""
     roles = ", ".join(f"--{name} ({entry.title})" for name, entry in definition.inputs.items())
     hint = f"{guess}Its inputs are {roles}."
     return InvalidInput(f"Pipeline {definition.name!r} takes no input {role!r}.", hint=hint)

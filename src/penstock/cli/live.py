@@ -101,7 +101,7 @@ class Live(Watcher):
     def waiting(self, error: PenstockError, left_s: float) -> None:
         """What is waited for, below the bars."""
         with self._lock:
-            self._waiting = waiting_text(error, left_s)
+            self._waiting = waiting_text(error, left_s).replace(". ", ".\n")
             if self._screen is None:
                 self._show(_process_bars(self._console))
 

@@ -11,10 +11,14 @@ import typer
 
 from penstock.cli import words
 from penstock.cli.arguments import read_definition
+from penstock.cli.options import OPTIONS
 from penstock.cli.session import server
 from penstock.cli.terminal import print_json, print_table, print_text, stdout
 from penstock.client.pipelines import get_pipeline, list_pipelines
+from penstock.errors import InvalidInput
+from penstock.pipelines.check import check_folder
 from penstock.pipelines.models import Definition, InputRole
+from penstock.pipelines.service import read_pipeline
 
 app = typer.Typer(no_args_is_help=True, help="Look into the catalogue; check a pipeline of your own.")
 READABLE = 100  # characters in a line
@@ -56,16 +60,27 @@ def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with pipeline.yml.")], json: Json = False
 ) -> None:
     """Check a pipeline of your own before it goes into a catalogue; needs no server."""
-    from penstock.pipelines.service import read_pipeline
-
+    problems = [*check_folder(folder), *_hidden_roles(folder)]
+    if problems:
+        what = words.count(len(problems), "problem")
+        raise InvalidInput(f"{folder} has {what}: {' '.join(problems)}")
     pipeline = read_pipeline(folder)
+    files = len(list(pipeline.files()))
     if json:
-        print_json({"name": pipeline.name, "version": pipeline.version, "digest": pipeline.digest})
+        answer = {"name": pipeline.name, "version": pipeline.version, "digest": pipeline.digest, "files": files}
+        print_json(answer)
         return
-    stdout().print(f"{pipeline.name} {pipeline.version} is fine: {len(list(pipeline.files()))} files.")
-    stdout().print(
-        f"An operator puts it into the catalogue; then: {example_command(pipeline.definition)}", markup=False
-    )
+    stdout().print(f"{pipeline.name} {pipeline.version} is fine: {words.count(files, 'file')}.")
+    print_text(f"Once it is in a catalogue: {example_command(pipeline.definition)}")
+
+
+def _hidden_roles(folder: Path) -> list[str]:
+    """Roles that cannot be given on the command line, since `penstock run` has an option of that name."""
+    try:
+        roles = read_pipeline(folder).definition.inputs
+    except InvalidInput:  # told already
+        return []
+    return [f"inputs.{role}: `penstock run` has an option --{role}." for role in roles if role in OPTIONS]
 
 
 def example_command(definition: Definition) -> str:

@@ -142,7 +142,7 @@ class Lines(Watcher):
 
 def waiting_text(error: PenstockError, left_s: float) -> str:
     """What is waited for, and how long still."""
-    return f"Waiting for the server, {words.duration(left_s)} more. {error.message}"
+    return f"{error.message} Trying for {words.duration(left_s)} more."
 
 
 def describe(workload: Workload) -> str:

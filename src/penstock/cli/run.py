@@ -12,6 +12,7 @@ import typer
 
 from penstock.cli import report
 from penstock.cli.arguments import read_definition, read_inputs, read_parameters, role_values
+from penstock.cli.options import OPTIONS
 from penstock.cli.outcome import Interrupted, workload_code
 from penstock.cli.session import runs, terminable
 from penstock.cli.terminal import print_json, print_text
@@ -20,8 +21,6 @@ from penstock.client.runs import Order, Runs, Ticket
 from penstock.client.workloads import State
 from penstock.errors import InvalidInput, SetupError
 from penstock.pipelines.models import Definition
-
-OPTIONS = ("output", "param", "name", "version", "keep", "dry-run", "json")
 
 Pipeline = Annotated[str, typer.Argument(metavar="PIPELINE", help="Name of a pipeline of the catalogue.")]
 Param = Annotated[
@@ -66,10 +65,10 @@ def run(
     asked = _Asked(pipeline, ctx.args, param or [], name, version)
     with runs() as going, terminable():
         definition, order = _order(going, asked)
-        _check_output(output)
         if dry_run:
             report.dry_run(going.server.url, definition, order, json=json)
             return
+        _check_output(output)
         code = _run(going, definition, order, output, keep=keep, json=json)
     raise typer.Exit(code)
 

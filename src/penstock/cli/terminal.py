@@ -88,7 +88,7 @@ def fitting(console: Console, columns: Sequence[Column], rows: Sequence[Sequence
     for shown in range(len(columns), 1, -1):
         for gap in (2, 1):
             made = table(columns[:shown], [row[:shown] for row in rows], gap=gap)
-            if console.measure(made).minimum <= console.width:
+            if console.measure(made, options=console.options.update(max_width=WIDE)).minimum <= console.width:
                 return made, len(columns) - shown
     return table(columns, rows), 0
 
