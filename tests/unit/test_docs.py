@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-import typer
 import yaml
 from scripts.docs import pages
 
-from penstock.cli.main import app
+from penstock.cli.main import every_command
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -35,7 +34,7 @@ def _commands() -> list[tuple[str, list[str]]]:
             ]
             found.append((" ".join(path), options))
 
-    walk(typer.main.get_command(app), ["penstock"])
+    walk(every_command(), ["penstock"])
     return found
 
 
