@@ -21,7 +21,7 @@ KIND_STYLES = {
 SAMPLE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MOST_IN_LEGEND = 12
 UNITS = ((1_000_000, "Mb"), (1_000, "kb"), (1, "b"))
-LONGEST_LABEL = 24
+LONGEST_LABEL = 32
 LEAST_SHOWN = 1.0  # of the qualities: the axis is logarithmic
 
 
@@ -60,11 +60,10 @@ def _depths(axes: Axes, depths: Mapping[str, Sequence[Bin]], offsets: Mapping[st
         edges = [(offsets[each.contig] + each.start) / scale for each in bins]
         edges.append((offsets[bins[-1].contig] + bins[-1].end) / scale)
         colour = SAMPLE_COLOURS[number % len(SAMPLE_COLOURS)]
-        label = sample if len(sample) <= LONGEST_LABEL else f"{sample[:LONGEST_LABEL]}…"
-        axes.stairs([each.depth for each in bins], edges, color=colour, linewidth=1.1, label=label)
+        axes.stairs([each.depth for each in bins], edges, color=colour, linewidth=1.1, label=_label(sample))
     axes.set_ylabel("depth (reads per base)")
     axes.set_ylim(bottom=0)
-    if 1 <= len(depths) <= MOST_IN_LEGEND:
+    if any(depths.values()) and len(depths) <= MOST_IN_LEGEND:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9, title="sample")
 
 
@@ -96,9 +95,15 @@ def _calls(axes: Axes, calls: Sequence[Call], offsets: Mapping[str, int], scale:
 def _place(contigs: Iterable[str]) -> str:
     names = list(contigs)
     if len(names) == 1:
-        name = names[0] if len(names[0]) <= 2 * LONGEST_LABEL else f"{names[0][: 2 * LONGEST_LABEL]}…"
-        return f"position on {name}"
+        return f"position on {_label(names[0])}"
     return f"position along {len(names)} sequences, one after the other"
+
+
+def _label(name: str) -> str:
+    """A name as matplotlib shows it: '$' would begin a formula, and a leading '_' would hide it from the legend."""
+    short = name if len(name) <= LONGEST_LABEL else f"{name[:LONGEST_LABEL]}…"
+    visible = f" {short}" if short.startswith("_") else short
+    return visible.replace("$", r"\$")
 
 
 def _title(depths: Mapping[str, object], calls: Sequence[Call], total: int, scale: int, unit: str) -> str:

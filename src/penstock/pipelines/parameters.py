@@ -107,7 +107,7 @@ def _right(name: str, entry: Mapping[str, Any]) -> str:
 
 def _items(entry: Mapping[str, Any]) -> str:
     item = entry.get("items")
-    return f", each {_KINDS.get(item.get('type'), 'a value')}{_range(item)}" if isinstance(item, Mapping) else ""
+    return f", each {_KINDS.get(str(item.get('type')), 'a value')}{_range(item)}" if isinstance(item, Mapping) else ""
 
 
 def _range(entry: Mapping[str, Any]) -> str:

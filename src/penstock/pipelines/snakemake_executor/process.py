@@ -111,11 +111,18 @@ def _seen(path: str) -> Named:
 
 
 def _prelude(process: Process) -> str:
-    """What Snakemake promises its commands: the folders of outputs exist; so do logs, even when nothing is logged."""
+    """What Snakemake promises its commands: the folders of outputs exist, but not the directories that are outputs
+    themselves (a TES server makes those); logs exist, even when nothing is logged.
+    """
     parents = {os.path.dirname(path) for path in (*(each.path for each in process.outputs), *process.logs)}  # noqa: PTH120
     made = sorted(parents - {process.workdir})
-    lines = [f"mkdir -p {shlex.join(made)} || exit" if made else "", f"touch {shlex.join(process.logs)} || exit"]
-    return "".join(f"{line}\n" for line in (lines if process.logs else lines[:1]) if line)
+    directories = [each.path for each in process.outputs if each.directory]
+    lines = [
+        f"mkdir -p {shlex.join(made)} || exit" if made else "",
+        f"rmdir {shlex.join(directories)} 2>/dev/null || :" if directories else "",
+        f"touch {shlex.join(process.logs)} || exit" if process.logs else "",
+    ]
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def _file(named: Named) -> dict[str, Any]:
