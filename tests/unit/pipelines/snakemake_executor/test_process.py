@@ -88,6 +88,12 @@ def test_a_process_without_wildcards_is_called_by_its_rule() -> None:
     assert replace(ALIGN, wildcards={}).name == "align"
 
 
+def test_a_directory_that_is_an_output_is_left_to_the_command_to_make() -> None:
+    process = replace(ALIGN, outputs=(Named(f"{WORK}/made here", directory=True),), logs=())
+    script = task_of(process)["executors"][0]["command"][2]
+    assert script.splitlines()[0] == f"rmdir '{WORK}/made here' 2>/dev/null || :"
+
+
 def test_a_process_that_writes_into_its_working_directory_needs_no_folder_made() -> None:
     plain = replace(ALIGN, outputs=(Named(f"{WORK}/a.sam"),), logs=())
     assert task_of(plain)["executors"][0]["command"][2] == ALIGN.command
