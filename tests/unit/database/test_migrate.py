@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect
 
 import penstock.app  # noqa: F401 - loads every table
 from penstock.database import migrate as module
@@ -39,4 +41,17 @@ def test_a_backup_holds_what_was_there(tmp_path: Path) -> None:
     engine = make_engine(f"{url}.before-0001")
     with engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == "0001"
+    engine.dispose()
+
+
+def test_a_downgrade_leaves_an_empty_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    migrate(url)
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        config = module._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        connection.commit()
+        assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
     engine.dispose()
