@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -114,11 +115,13 @@ def _order(going: Runs, asked: _Asked) -> tuple[Definition, Order]:
 
 
 def _check_output(output: Path) -> None:
-    """Make the folder now: to learn after an hour that it cannot be made would be late."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SetupError(f"Cannot make the folder {output}: {error.strerror}.") from error
+    """Whether the folder could be made: to learn after an hour that it cannot would be late. Nothing is made yet."""
+    place = output.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        what = "is not a directory" if not place.is_dir() else "is not yours to write to"
+        raise SetupError(f"Cannot put results into {output}: {place} {what}.")
 
 
 @contextmanager

@@ -49,7 +49,9 @@ def test_what_is_kept_for_resuming_is_for_the_user_only(shell: Shell) -> None:
     assert len(records) == 1
     assert stat.S_IMODE(records[0].stat().st_mode) == 0o600
     assert stat.S_IMODE(records[0].parent.stat().st_mode) == 0o700
-    shell.ok("ack", json.loads(records[0].read_text())["workload"])
+    workload = json.loads(records[0].read_text())["workload"]
+    shell.ok("status", "--wait", workload)
+    shell.ok("ack", workload)
     assert list((shell.folder / "state" / "runs").iterdir()) == []
 
 
@@ -132,4 +134,5 @@ def test_a_changed_file_starts_a_new_run_and_names_the_unfinished_one(shell: She
     assert json.loads(done.stdout)["id"] != first
     assert f"`penstock cancel {first}`" in done.stderr
     shell.ok("cancel", first)
+    assert shell("status", "--wait", first).returncode in (0, 3)
     shell.ok("ack", first)

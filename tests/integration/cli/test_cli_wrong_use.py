@@ -1,29 +1,55 @@
-"""Wrong use gets a clear answer with its own exit code, and leaves nothing behind."""
+"""Wrong use gets a clear answer with its own exit code, and leaves nothing behind.
+
+The command line runs inside the test's own process here: its server is real, its many starts would only cost time.
+"""
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.conftest import RunningServer
-from tests.integration.cli.conftest import PIPELINES, Shell, shell_at
+from tests.integration.cli.conftest import PIPELINES, shell_at
+
+from penstock.cli.main import execute
 
 OUT = ("--output", "out")
+Say = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture(autouse=True)
-def texts(shell: Shell) -> Iterator[None]:
-    """Some files; whatever the test does wrong, nothing may reach the server or the folder."""
-    shell.file("a.txt", "1\n")
-    shell.file("empty.txt", "")
-    shell.file("table.csv", "1,2\n")
-    shell.file("other/a.txt", "2\n")
-    before = shell.json("list")
-    yield
-    assert shell.json("list") == before
-    assert not (shell.folder / "out").exists()
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left_at_the_server(lab: RunningServer) -> Iterator[None]:
+    with httpx.Client(base_url=lab.url, trust_env=False) as http:
+        before = [http.get(path).json() for path in ("/api/v1/workloads", "/ga4gh/tes/v1/tasks")]
+        yield
+        assert [http.get(path).json() for path in ("/api/v1/workloads", "/ga4gh/tes/v1/tasks")] == before
+
+
+@pytest.fixture
+def say(
+    lab: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Say]:
+    """What the command line answers: exit code, stdout and stderr. Its folder is as it was before."""
+    home = tmp_path / "home"
+    (home / "other").mkdir(parents=True)
+    for name, content in {"a.txt": "1\n", "empty.txt": "", "table.csv": "1,2\n", "other/a.txt": "2\n"}.items():
+        (home / name).write_text(content)
+    for name, value in {**lab.variables(), "PENSTOCK_STATE": str(tmp_path / "state")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(home)
+    before = sorted(home.rglob("*"))
+
+    def answer(*words: str) -> tuple[int, str, str]:
+        code = execute(list(words))
+        captured = capsys.readouterr()
+        return code, captured.out, " ".join(captured.err.split())
+
+    yield answer
+    assert sorted(home.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -62,76 +88,68 @@ def texts(shell: Shell) -> Iterator[None]:
     ],
     ids=lambda words: " ".join(words)[:60] if isinstance(words, tuple) else None,
 )
-def test_wrong_use_is_told_in_words_and_ends_with_2(
-    shell: Shell, words: tuple[str, ...], said: tuple[str, ...]
-) -> None:
-    stderr = shell.wrong(*words, code=2)
+def test_wrong_use_is_told_in_words_and_ends_with_2(say: Say, words: tuple[str, ...], said: tuple[str, ...]) -> None:
+    code, out, err = say(*words)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
     for part in said:
-        assert part in " ".join(stderr.split())
+        assert part in err
 
 
-def test_with_json_the_error_is_an_object_too(shell: Shell) -> None:
-    done = shell("run", "tally", "--text", "no.txt", *OUT, "--json")
-    assert done.returncode == 2
-    assert '"code": "invalid-input"' in done.stdout
+def test_with_json_the_error_is_an_object_too(say: Say) -> None:
+    code, out, _ = say("run", "tally", "--text", "no.txt", *OUT, "--json")
+    assert code == 2
+    error = json.loads(out)["error"]
+    assert error["code"] == "invalid-input"
+    assert "no.txt" in error["message"]
 
 
-def test_a_server_that_is_not_there_ends_with_4_and_says_how_to_start_it(shell: Shell) -> None:
+@pytest.mark.parametrize("words", [("list",), ("run", "tally", "--text", "a.txt", *OUT), ("task", "list")])
+def test_a_server_that_is_not_there_ends_with_4_and_says_how_to_start_it(
+    say: Say, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    shell.environment["PENSTOCK_URL"] = f"http://127.0.0.1:{port}"
-    for words in (("list",), ("run", "tally", "--text", "a.txt", *OUT), ("task", "list")):
-        said = shell.wrong(*words, code=4)
-        assert f"No answer from http://127.0.0.1:{port}: Connection refused." in said
-        assert "hint: Start it with `penstock serve`, or set PENSTOCK_URL." in said
-    del shell.environment["PENSTOCK_URL"]
-    shell.environment["PENSTOCK_URL"] = _url(shell)
-
-
-def _url(shell: Shell) -> str:
-    return shell.environment["LAB_URL"]
-
-
-@pytest.fixture
-def shell(lab: RunningServer, tmp_path: Path) -> Iterator[Shell]:
-    """A user of the shared server who can find it again."""
-    one = shell_at(lab, tmp_path / "home", LAB_URL=lab.url)
-    yield one
-    one.close()
+    monkeypatch.setenv("PENSTOCK_URL", f"http://127.0.0.1:{port}")
+    code, _, err = say(*words)
+    assert code == 4
+    assert f"error: No answer from http://127.0.0.1:{port}: Connection refused." in err
+    assert "hint: Start it with `penstock serve`, or set PENSTOCK_URL." in err
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("PENSTOCK_URL", "localhost:8642"), ("PENSTOCK_PATIENCE_S", "long"), ("PENSTOCK_PORT", "x")]
+    ("variable", "value", "expected"),
+    [("PENSTOCK_URL", "localhost:8642", 2), ("PENSTOCK_PATIENCE_S", "long", 1), ("PENSTOCK_PORT", "x", 1)],
 )
-def test_a_wrong_setting_is_named(shell: Shell, variable: str, value: str) -> None:
-    said = shell_with(shell, **{variable: value}).wrong("list", code=1 if variable != "PENSTOCK_URL" else 2)
-    assert variable in said
-    assert value in said
+def test_a_wrong_setting_is_named(
+    say: Say, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: int
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, _, err = say("list")
+    assert code == expected
+    assert variable in err
+    assert value in err
 
 
-def test_a_folder_for_results_that_cannot_be_made_is_told_before_anything_is_sent(shell: Shell) -> None:
-    said = shell.wrong("run", "tally", "--text", "a.txt", "--output", "a.txt/out", code=1)
-    assert "Cannot make the folder a.txt/out: Not a directory" in said
+def test_a_folder_for_results_that_cannot_be_made_is_told_before_anything_is_sent(say: Say) -> None:
+    code, _, err = say("run", "tally", "--text", "a.txt", "--output", "a.txt/out")
+    assert code == 1
+    assert "Cannot put results into a.txt/out" in err
+    assert "is not a directory" in err
 
 
-def shell_with(shell: Shell, **environment: str) -> Shell:
-    return Shell(shell.folder, {**shell.environment, **environment})
-
-
-def test_a_missing_token_is_told_with_the_file_that_was_looked_at(shell: Shell, tmp_path: Path) -> None:
-    locked = RunningServer(
-        tmp_path / "locked",
-        environment={"PENSTOCK_AUTHENTICATION": "tokens", "PENSTOCK_CATALOGUE": str(PIPELINES)},
-        arguments=("--no-agent",),
-    )
+def test_a_missing_or_wrong_token_is_told_with_the_file_that_was_looked_at(tmp_path: Path) -> None:
+    environment = {"PENSTOCK_AUTHENTICATION": "tokens", "PENSTOCK_CATALOGUE": str(PIPELINES)}
+    locked, token = RunningServer(tmp_path / "locked", environment=environment), tmp_path / "token"
     locked.start()
     try:
-        stranger = shell_at(locked, tmp_path / "stranger", PENSTOCK_TOKEN_FILE=str(tmp_path / "token"))
+        stranger = shell_at(locked, tmp_path / "stranger", PENSTOCK_TOKEN_FILE=str(token))
         stranger.file("a.txt", "1\n")
         said = stranger.wrong("run", "tally", "--text", "a.txt", *OUT, code=2)
-        assert f"wants a token, and there is none in {tmp_path / 'token'}" in said
+        assert f"wants a token, and there is none in {token}" in said
         assert "penstock admin token create" in said
-        (tmp_path / "token").write_text("penstock_wrong_one\n")
-        assert f"refused the token in {tmp_path / 'token'}" in stranger.wrong("list", code=2)
+        token.write_text("penstock_wrong_one\n")
+        assert f"refused the token in {token}" in stranger.wrong("list", code=2)
     finally:
         locked.stop()
