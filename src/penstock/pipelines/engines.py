@@ -7,6 +7,7 @@ from penstock.pipelines.models import Pipeline
 from penstock.tasks.models import Executor, FileType, Input, Kind, Mount, NewTask, Resources, TaskSpec, Terms
 
 HEAD_KEY = "head"
+SOURCE_CACHE = "/tmp/penstock-sources"  # noqa: S108 - the sandbox's own /tmp; the same for every attempt, so keys are too
 # What a process that runs Snakemake itself may take as it is; the head's cache of sources is not among it.
 SHARED = ("input-output", "persistence", "software-deployment", "sources", "storage-local-copies")
 
@@ -70,6 +71,7 @@ def snakemake_command(root: str, image: str = TOOLS_IMAGE) -> list[str]:
         *("--scheduler", "greedy"),
         *("--default-resources", "tmpdir='/tmp'"),
         *("--shared-fs-usage", *SHARED),
+        *("--runtime-source-cache-path", SOURCE_CACHE),
         *("--latency-wait", "1"),
         *("--rerun-triggers", "mtime"),
         *("--quiet", "host"),

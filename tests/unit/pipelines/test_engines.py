@@ -41,6 +41,7 @@ def test_a_head_task_sees_inputs_and_pipeline_and_writes_into_the_work_folder(wr
                         *("--scheduler", "greedy", "--default-resources", "tmpdir='/tmp'"),
                         *("--shared-fs-usage", "input-output", "persistence"),
                         *("software-deployment", "sources", "storage-local-copies"),
+                        *("--runtime-source-cache-path", "/tmp/penstock-sources"),
                         *("--latency-wait", "1", "--rerun-triggers", "mtime", "--quiet", "host"),
                         *("--nolock", "--ignore-incomplete", "--drop-metadata"),
                     ],

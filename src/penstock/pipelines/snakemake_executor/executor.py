@@ -110,7 +110,8 @@ class Executor(RealExecutor):  # type: ignore[misc]  # as above
     def _run(self) -> Run:
         sources = [str(Path(self.workflow.main_snakefile).parent), *map(str, self.workflow.overwrite_configfiles)]
         settings = self.workflow.executor_settings
-        return Run(str(Path.cwd()), settings.image, tuple(sources), self.envvars())
+        cache = str(self.workflow.sourcecache.runtime_cache_path)
+        return Run(str(Path.cwd()), settings.image, tuple(sources), self.envvars(), cache)
 
     def _submit(self, submissions: list[_Submission]) -> None:
         for repeat in count():

@@ -25,6 +25,7 @@ class Run:
     image: str
     sources: tuple[str, ...]
     environment: Mapping[str, str]
+    source_cache: str | None = None
 
 
 def process_of(job: Any, run: Run, nested: str | None) -> Process:  # noqa: ANN401 - Snakemake's job
@@ -37,7 +38,7 @@ def process_of(job: Any, run: Run, nested: str | None) -> Process:  # noqa: ANN4
         command=nested or shell_command(job),
         workdir=run.workdir,
         image=_image(job) or run.image,
-        inputs=look_at([*map(str, job.input), *(run.sources if nested else ())], run.workdir),
+        inputs=look_at([*map(str, job.input), *(run.sources if nested else ())], run.workdir, run.source_cache),
         outputs=tuple(_named(each, run.workdir) for each in _outputs(job)),
         logs=tuple(_named(each, run.workdir).path for each in job.log),
         threads=max(1, int(job.threads)),

@@ -24,6 +24,7 @@ class Named:
     directory: bool = False
     size: int = 0
     mtime_ns: int = 0
+    source: str | None = None  # where its content lies, if that is not ``path``
 
 
 @dataclass(frozen=True)
@@ -97,17 +98,22 @@ def task_of(process: Process) -> dict[str, Any]:
     }
 
 
-def look_at(paths: Iterable[str], workdir: str) -> tuple[Named, ...]:
-    """The inputs to declare: each once, nothing that lies in a directory that is declared, no system files."""
+def look_at(paths: Iterable[str], workdir: str, source_cache: str | None = None) -> tuple[Named, ...]:
+    """The inputs to declare: each once, nothing that lies in a directory that is declared, no system files.
+
+    What ``workflow.source_path`` put into Snakemake's cache of sources is declared by the file it is a copy of.
+    """
     absolute = dict.fromkeys(os.path.normpath(os.path.join(workdir, path)) for path in paths)  # noqa: PTH118
-    found = [_seen(path) for path in absolute if not path.startswith(SYSTEM_FOLDERS)]
+    copies = f"{source_cache}/file" if source_cache else None
+    found = [_seen(path, copies) for path in absolute if not path.startswith(SYSTEM_FOLDERS)]
     folders = [each.path + "/" for each in found if each.directory]
     return tuple(each for each in found if not each.path.startswith(tuple(folders)))
 
 
-def _seen(path: str) -> Named:
-    facts = Path(path).stat()
-    return Named(path, Path(path).is_dir(), facts.st_size, facts.st_mtime_ns)
+def _seen(path: str, copies: str | None) -> Named:
+    source = path.removeprefix(copies) if copies and path.startswith(f"{copies}/") else None
+    facts = Path(source or path).stat()
+    return Named(path, Path(path).is_dir(), facts.st_size, facts.st_mtime_ns, source)
 
 
 def _prelude(process: Process) -> str:
@@ -126,7 +132,11 @@ def _prelude(process: Process) -> str:
 
 
 def _file(named: Named) -> dict[str, Any]:
-    return {"url": f"file://{named.path}", "path": named.path, "type": "DIRECTORY" if named.directory else "FILE"}
+    return {
+        "url": f"file://{named.source or named.path}",
+        "path": named.path,
+        "type": "DIRECTORY" if named.directory else "FILE",
+    }
 
 
 def _resources(process: Process) -> dict[str, Any]:

@@ -144,6 +144,17 @@ def test_inputs_are_declared_once_and_not_again_within_a_directory(tmp_path: Pat
     assert found[0].size == 2
 
 
+def test_a_copy_of_a_source_is_declared_by_its_original(tmp_path: Path) -> None:
+    original = tmp_path / "pipeline" / "count.py"
+    original.parent.mkdir()
+    original.write_text("123")
+    copy = f"{tmp_path}/cache/file{original}"
+    (found,) = look_at([copy], str(tmp_path), f"{tmp_path}/cache")
+    assert (found.path, found.source, found.size) == (copy, str(original), 3)
+    task = task_of(replace(ALIGN, inputs=(found,)))
+    assert task["inputs"] == [{"url": f"file://{original}", "path": copy, "type": "FILE"}]
+
+
 def test_what_every_sandbox_has_is_not_declared(tmp_path: Path) -> None:
     assert look_at(["/usr/bin/env", "/etc/passwd"], str(tmp_path)) == ()
 
