@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from penstock.pipelines.engines import snakemake_command
+from penstock.pipelines.engines import SOURCE_CACHE, snakemake_command
 
 WORKLOAD = "01jd0000000000000000000000"
 FINAL = ("COMPLETE", "EXECUTOR_ERROR", "CANCELED")
@@ -165,12 +166,17 @@ class Engine:
             "PENSTOCK_WORKLOAD": WORKLOAD,
         }
         return subprocess.Popen(
-            snakemake_command(str(self.root)),
+            self.command(),
             cwd=self.root / "work",
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def command(self) -> list[str]:
+        """As in a sandbox, whose /tmp is each attempt's own."""
+        own = tempfile.mkdtemp(dir=self.root)
+        return [own if word == SOURCE_CACHE else word for word in snakemake_command(str(self.root))]
 
     def run(self, snakefile: str) -> tuple[int, str]:
         process = self.start(snakefile)
@@ -445,8 +451,7 @@ def test_without_a_server_the_executor_says_what_is_missing(engine: Engine) -> N
     (engine.root / "pipeline" / "Snakefile").write_text("rule one:\n    output: 'one'\n    shell: 'touch {output}'\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
     environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(engine.root)}
-    command = snakemake_command(str(engine.root))
-    done = subprocess.run(command, cwd=engine.root / "work", env=environment, capture_output=True, text=True)
+    done = subprocess.run(engine.command(), cwd=engine.root / "work", env=environment, capture_output=True, text=True)
     assert done.returncode != 0
     assert "Neither PENSTOCK_URL nor PENSTOCK_SOCKET is set" in done.stderr
 
