@@ -117,7 +117,7 @@ def every_command() -> Any:  # noqa: ANN401 - typer's own command class is priva
 def execute(words: list[str]) -> int:
     """Run one command line; its exit code. No error that Penstock raises on purpose ends in a traceback."""
     try:
-        code = app(words, standalone_mode=False)
+        code = app(words, prog_name="penstock", standalone_mode=False)
     except PenstockError as error:
         return _failed(error, words)
     except typer.TyperException as error:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
-from penstock.client.digests import PIECE, hash_file
+from penstock.client.digests import hash_file
 from penstock.client.http import Server
 from penstock.client.patience import Patience
 from penstock.client.workloads import Account, Result
@@ -80,7 +80,7 @@ class Download:
                 start = 0
             with target.open("r+b" if start else "wb") as file:
                 file.seek(start)
-                for piece in response.iter_bytes(PIECE):
+                for piece in response.iter_raw():  # as it arrives: what a larger piece gathers is lost by a cut
                     self._patience.check()
                     file.write(piece)
                     self._report(len(piece))
