@@ -107,9 +107,9 @@ async def test_a_task_cannot_smuggle_options_to_bubblewrap(bench: Bench) -> None
 async def test_a_process_has_no_mounts_and_no_socket(bench: Bench) -> None:
     bench.settings.run_path.mkdir()
     mounts = [Mount(url="file:///workspace/workloads/w1/work", path="/w")]
-    report = await bench.run("ls /w /run/penstock; env | grep PENSTOCK; true", terms={"mounts": mounts})
+    report = await bench.run("ls /w /run/penstock; env | grep ^PENSTOCK; true", terms={"mounts": mounts})
     assert said(report).count("No such file") == 2
-    assert "PENSTOCK" not in said(report)
+    assert "PENSTOCK_" not in said(report)
 
 
 async def test_a_head_task_reaches_the_server_by_its_socket_only(bench: Bench) -> None:

@@ -12,6 +12,8 @@ from tests.integration.backends.conftest import Bench
 from penstock.agents.protocol import Work
 from penstock.tasks.models import Outcome
 
+LONG = str(1_000_000 + os.getpid())  # seconds that nothing else here sleeps: marks our processes
+
 
 def processes_of(word: str) -> list[int]:
     """Live processes whose command line holds ``word``."""
@@ -93,13 +95,12 @@ async def test_an_attempt_that_nobody_knows_is_lost(bench: Bench) -> None:
 
 
 async def test_a_runner_killed_with_its_sandbox_is_lost(bench: Bench) -> None:
-    work = await begin(bench, "sleep 987651 & setsid sleep 987651")
+    work = await begin(bench, f"sleep {LONG} & setsid sleep {LONG}")
     os.kill(runner_of(bench, work), signal.SIGKILL)
     report = await bench.until("finished", work)
     assert report.outcome is Outcome.LOST
     assert report.reason == "The runner died without a result."
-    while processes_of("987651"):  # noqa: ASYNC110 - they end with their PID 1, not with the runner
-        await asyncio.sleep(0.01)
+    assert processes_of(LONG) == []
 
 
 async def test_a_runner_killed_while_nobody_watched_is_lost(bench: Bench) -> None:
@@ -145,36 +146,60 @@ async def test_a_bug_in_the_runner_is_lost_and_its_words_are_told(bench: Bench) 
 
 
 async def test_end_returns_when_nothing_runs_any_more(bench: Bench) -> None:
-    work = await begin(bench, "(setsid sh -c 'trap \"\" TERM HUP; sleep 987652; true' &) ; sleep 987652")
-    assert processes_of("987652")
+    work = await begin(bench, f"(setsid sh -c 'trap \"\" TERM HUP; sleep {LONG}; true' &) ; sleep {LONG}")
+    assert processes_of(LONG)
     await bench.backend.end(work.attempt)
-    assert processes_of("987652") == []
+    assert processes_of(LONG) == []
     report = await bench.until("finished", work)
     assert (report.outcome, report.reason) == (Outcome.CANCELED, "The attempt was ended.")
 
 
 async def test_end_can_be_repeated_and_works_for_attempts_of_an_earlier_agent(bench: Bench) -> None:
-    work = await begin(bench, "sleep 987653")
+    work = await begin(bench, f"sleep {LONG}")
     await bench.backend.close()
     bench.open()
     await bench.backend.end(work.attempt)
-    assert processes_of("987653") == []
+    assert processes_of(LONG) == []
     await bench.backend.end(work.attempt)
     await bench.backend.end("01hzzzzzzzzzzzzzzzzzzzzzzz-1")
 
 
 async def test_end_right_after_start_wins(bench: Bench) -> None:
-    work = bench.work("sleep 987654")
+    work = bench.work(f"sleep {LONG}")
     await bench.backend.start(work)
     await bench.backend.end(work.attempt)
-    assert processes_of("987654") == []
+    assert processes_of(LONG) == []
     assert (await bench.until("finished", work)).outcome is Outcome.CANCELED
+
+
+async def test_end_at_any_moment_of_the_start_leaves_nothing(bench: Bench) -> None:
+    """The sandbox is put together in a few milliseconds; kills must hit each of them."""
+    for milliseconds in range(0, 60, 3):
+        work = bench.work(f"sleep {LONG}")
+        await bench.backend.start(work)
+        await asyncio.sleep(milliseconds / 1000)
+        await asyncio.wait_for(bench.backend.end(work.attempt), 8)
+        assert processes_of(LONG) == []
+
+
+async def test_a_runner_killed_at_any_moment_of_the_start_leaves_nothing(bench: Bench) -> None:
+    for milliseconds in range(0, 60, 3):
+        work = bench.work(f"sleep {LONG}")
+        await bench.backend.start(work)
+        await asyncio.sleep(milliseconds / 1000)
+        pidfd = bench.backend._attempts[work.attempt].folder.runner()
+        if pidfd is not None:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.close(pidfd)
+        await bench.backend.end(work.attempt)
+        assert (await bench.until("finished", work)).outcome in (Outcome.LOST, Outcome.CANCELED)
+        assert processes_of(LONG) == []
 
 
 async def test_a_runner_that_hangs_is_killed(bench: Bench, monkeypatch: object) -> None:
     from penstock.backends.local import backend
 
-    work = await begin(bench, "sleep 987655")
+    work = await begin(bench, f"sleep {LONG}")
     os.kill(runner_of(bench, work), signal.SIGSTOP)
     before, backend.GRACE_S = backend.GRACE_S, 0.1
     try:
@@ -185,9 +210,9 @@ async def test_a_runner_that_hangs_is_killed(bench: Bench, monkeypatch: object) 
 
 
 async def test_forget_leaves_nothing(bench: Bench) -> None:
-    work = await begin(bench, "sleep 987656")
+    work = await begin(bench, f"sleep {LONG}")
     await bench.backend.forget(work.attempt)
-    assert processes_of("987656") == []
+    assert processes_of(LONG) == []
     assert await bench.backend.found() == []
     assert list((bench.workspace / "tasks").iterdir()) == []
     await bench.backend.forget(work.attempt)

@@ -19,6 +19,7 @@ from penstock.backends.local.launch import AttemptFolder
 from penstock.backends.local.plan import build
 from penstock.backends.local.room import survey_room
 from penstock.backends.local.site import run_folder, survey
+from penstock.backends.local.strays import end_strays
 from penstock.backends.local.tools import versions
 from penstock.backends.local.watch import Notices, Watched
 from penstock.clock import Deadline, now_us
@@ -208,6 +209,7 @@ class LocalBackend:
             result = json.loads(await asyncio.to_thread(attempt.folder.result.read_text))
             report = Report.model_validate({**result, "attempt": attempt.folder.attempt, "event": "finished"})
         except (FileNotFoundError, ValueError, pydantic.ValidationError):
+            await asyncio.to_thread(end_strays, attempt.folder.attempt)
             self._finish(attempt, *self._without_result(attempt))
             return
         if self._versions is not None:

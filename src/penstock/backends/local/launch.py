@@ -15,6 +15,7 @@ from penstock.agents.protocol import Work
 from penstock.backends.local.clear import clear
 from penstock.backends.local.runner import LOCK
 from penstock.backends.local.shape import Plan
+from penstock.backends.local.strays import MARK
 from penstock.names import split_attempt
 
 _SCRIPT = (
@@ -103,6 +104,7 @@ class AttemptFolder:
         source = str(Path(penstock.__path__[0]).parent)
         words = [sys.executable, "-I", "-S", "-c", _SCRIPT, source, str(self.path)]
         environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+        environment[MARK] = self.attempt
         log = str(self.path / "runner.log")
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),

@@ -18,10 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from penstock.backends.local.shape import Command, ExecutorResult
 
+_MARK = "PENSTOCK_ATTEMPT"  # as in strays
 KILLED = 128 + signal.SIGKILL
 _READ = os.O_RDONLY | os.O_NONBLOCK  # a FIFO must not hold us
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
-_BARE_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 _MORE_KILLABLE = b"500"  # oom_score_adj: the job goes before the services of this machine
 
 
@@ -183,7 +183,7 @@ def _spawn(staged: Staged, command: Command, streams: _Streams) -> tuple[int, in
     score = _swap_score(_MORE_KILLABLE)
     try:
         process = os.posix_spawn(
-            program, words, _BARE_ENVIRONMENT, file_actions=actions, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ]
+            program, words, _environment(staged), file_actions=actions, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ]
         )
     except OSError as error:
         os.close(status)
@@ -196,6 +196,11 @@ def _spawn(staged: Staged, command: Command, streams: _Streams) -> tuple[int, in
         os.close(status_sink)
         streams.given()
     return process, status
+
+
+def _environment(staged: Staged) -> dict[str, str]:
+    """That of bubblewrap itself, by which ``strays`` finds it; the executor's is among the arguments."""
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", _MARK: staged.plan["attempt"]}
 
 
 def _arguments(staged: Staged, command: Command, status: int) -> list[str]:
@@ -255,8 +260,8 @@ def _wait(process: int, streams: _Streams, watch: Watch) -> bool:
 def _reap(process: int) -> _Usage:
     """Wait until nothing of the sandbox runs.
 
-    When bubblewrap is gone its PID 1 is killed with all below it (--die-with-parent), and becomes a child of this
-    process (PR_SET_CHILD_SUBREAPER): its resource usage holds that of the whole tree.
+    When bubblewrap is gone its PID 1 becomes a child of this process (PR_SET_CHILD_SUBREAPER) and is killed with all
+    below it: by --die-with-parent, or by us if it had not come so far. Its resource usage holds that of the whole tree.
     """
     usage = _Usage()
     while True:
@@ -268,6 +273,14 @@ def _reap(process: int) -> _Usage:
         usage.peak_bytes = max(usage.peak_bytes, spent.ru_maxrss * 1024)
         if child == process:
             usage.status = status
+            _kill_children()
+
+
+def _kill_children() -> None:
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        children = [int(child) for child in file.read().split()]
+    for child in children:
+        os.kill(child, signal.SIGKILL)
 
 
 def _exit_code(status: int, streams: _Streams, usage: _Usage, *, overtime: bool) -> int:
