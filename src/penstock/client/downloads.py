@@ -80,7 +80,7 @@ class Download:
                 start = 0
             with target.open("r+b" if start else "wb") as file:
                 file.seek(start)
-                for piece in response.iter_raw():  # as it arrives: what a larger piece gathers is lost by a cut
+                for piece in response.iter_bytes():  # as it arrives: what a larger piece gathers is lost by a cut
                     self._patience.check()
                     file.write(piece)
                     self._report(len(piece))
