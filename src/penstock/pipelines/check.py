@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from jsonschema import Draft202012Validator, SchemaError
-
 from penstock.errors import PenstockError
 from penstock.pipelines.models import Definition, Example, Pipeline
 from penstock.pipelines.parameters import check_parameters
@@ -51,14 +49,6 @@ def _roles(definition: Definition) -> Iterator[str]:
 
 
 def _parameters(schema: dict[str, Any]) -> Iterator[str]:
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        yield f"parameters.{'.'.join(str(part) for part in error.path)}: no JSON Schema: {error.message}."
-        return
-    if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
-        yield "parameters: must be a JSON Schema of type object with properties."
-        return
     for name, entry in schema["properties"].items():
         yield from _parameter(schema, name, entry)
 
@@ -120,7 +110,7 @@ def _snakefile(pipeline: Pipeline) -> Iterator[str]:
         configuration.write_text(json.dumps(example_configuration(pipeline.definition, scratch)))
         reading = ["--snakefile", str(snakefile), "--directory", scratch, "--configfile", str(configuration)]
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--list-rules", "--quiet", "all", *reading],
+            [sys.executable, "-m", "snakemake", "--list-rules", "--quiet", "host", *reading],
             env={**os.environ, "XDG_CACHE_HOME": scratch},
             capture_output=True,
             text=True,

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from jsonschema import Draft202012Validator, SchemaError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from penstock.names import TOOLS_IMAGE
 
@@ -83,6 +84,18 @@ class Definition(_Strict):
     resources: PipelineResources = PipelineResources()
     results: Results
     example: dict[Name, Example] = {}
+
+    @field_validator("parameters")
+    @classmethod
+    def _is_a_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            where = ".".join(str(part) for part in error.path)
+            raise ValueError(f"{where} is no JSON Schema: {error.message}") from error
+        if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
+            raise ValueError("it must be a JSON Schema of type object with properties")
+        return schema
 
 
 @dataclass(frozen=True)
