@@ -119,3 +119,13 @@ def test_a_missing_snakefile_or_folder_is_told(folder: Path) -> None:
     (folder / "Snakefile").unlink()
     assert check_folder(folder) == ["There is no Snakefile."]
     assert check_folder(folder / "none") == [f"{folder}/none is no folder."]
+
+
+def test_the_pipeline_of_the_documentation_is_fine(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "pipelines.md").read_text()
+    folder = tmp_path / "count"
+    folder.mkdir()
+    for name, language in (("pipeline.yml", "yaml"), ("Snakefile", "python")):
+        block = page.split(f"`count/{name}`:\n\n```{language}\n", 1)[1].split("```", 1)[0]
+        (folder / name).write_text(block)
+    assert check_folder(folder) == []
