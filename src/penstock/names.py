@@ -64,7 +64,10 @@ def check_absolute_path(path: str) -> PurePosixPath:
     trimmed = path.rstrip("/")
     if not trimmed.startswith("/") or "//" in trimmed:
         raise InvalidInput(f"{_shown(path)} is not an absolute path.")
-    return PurePosixPath("/") / check_relative_path(trimmed[1:])
+    try:
+        return PurePosixPath("/") / check_relative_path(trimmed[1:])
+    except InvalidInput as error:
+        raise InvalidInput(f"{_shown(path)} is not a plain absolute path.") from error
 
 
 def _check_segment(segment: str, path: str) -> None:

@@ -38,7 +38,8 @@ class Agent:
         self._connection = connection
         self._who = {"site": settings.site, "incarnation": new_id()}
         self._held: dict[str, Work] = {}
-        self._ending: set[str] = set()  # their ends are being made or reported
+        self._canceling: set[str] = set()  # of those that are held
+        self._ending: set[str] = set()  # their ends are being reported
         self._reports: asyncio.Queue[Report] = asyncio.Queue()
         self._contact = Deadline.after(settings.give_up_s)
         self._lease_s = settings.lease_s
@@ -83,14 +84,14 @@ class Agent:
                 wait=self._longest_wait_s,
                 most=MOST_LEASES,
                 holding=sorted(self._held),
-                ending=sorted(self._ending),
+                ending=sorted(self._ending | self._canceling),
             )
             answer = await self._reaching(partial(self._connection.lease, request))
             for work in answer.work:
                 if work.attempt not in self._held and work.attempt not in self._ending:
                     self._held[work.attempt] = work
                     log.info("leased", attempt=work.attempt, kind=work.kind)
-                    self._job(self._backend.start(work))
+                    self._job(self._start(work))
             self._obey(answer)
 
     async def _renew_forever(self) -> None:
@@ -103,8 +104,10 @@ class Agent:
     async def _watch_forever(self) -> None:
         async for report in self._backend.events():
             if report.attempt not in self._held:
-                continue  # it is being canceled, or was fenced: what its runner says does not count any more
+                continue  # it was fenced: what its runner says does not count any more
             if report.event == "finished":
+                if report.attempt in self._canceling:
+                    report = report.model_copy(update={"outcome": Outcome.CANCELED, "reason": ""})
                 self._held.pop(report.attempt)
                 self._ending.add(report.attempt)
                 log.info("finished", attempt=report.attempt, outcome=report.outcome, reason=report.reason)
@@ -126,26 +129,35 @@ class Agent:
             if report.event == "finished" and report.attempt not in answer.refused:
                 await self._backend.forget(report.attempt)
                 self._ending.discard(report.attempt)
+                self._canceling.discard(report.attempt)
 
     def _obey(self, orders: Orders) -> None:
         for attempt in orders.end:
             if attempt in self._held:
                 self._job(self._drop(attempt))
         for attempt in orders.cancel:
-            if attempt not in self._ending:
-                self._held.pop(attempt, None)
-                self._ending.add(attempt)
+            if attempt in self._held and attempt not in self._canceling:
+                self._canceling.add(attempt)
                 self._job(self._cancel(attempt))
+            elif attempt not in self._held and attempt not in self._ending:
+                self._ending.add(attempt)
+                canceled = Report(attempt=attempt, event="finished", at_us=now_us(), outcome=Outcome.CANCELED)
+                self._reports.put_nowait(canceled)  # nothing of it ever came here
+
+    async def _start(self, work: Work) -> None:
+        await self._backend.start(work)
+        if work.attempt in self._canceling:  # the cancel came while it was being started
+            await self._backend.end(work.attempt)
 
     async def _cancel(self, attempt: str) -> None:
+        """End the runner; what the backend then tells of it is reported as CANCELED, with its logs."""
+        log.info("canceling", attempt=attempt)
         await self._backend.end(attempt)
-        log.info("canceled", attempt=attempt)
-        canceled = Report(attempt=attempt, event="finished", at_us=now_us(), outcome=Outcome.CANCELED)
-        self._reports.put_nowait(canceled)
 
     async def _drop(self, attempt: str) -> None:
         """End and forget an attempt that is not ours any more."""
         self._held.pop(attempt, None)
+        self._canceling.discard(attempt)
         self._ending.add(attempt)
         await self._backend.end(attempt)
         await self._backend.forget(attempt)

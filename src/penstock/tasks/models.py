@@ -154,7 +154,7 @@ class ExecutorLog(_Model):
 
 
 class Published(_Model):
-    """One output file. ``source`` is where it lies below the attempt's directory until it is published by rename."""
+    """One output file. ``source`` is where it lies, durable, below the attempt's directory until it is published."""
 
     source: str | None = None
     url: str

@@ -9,14 +9,12 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from pathlib import Path, PurePosixPath
 
 from penstock.errors import InvalidInput
 from penstock.names import check_relative_path, split_attempt
+from penstock.staging.urls import WORKSPACE, Kind, locate
 from penstock.tasks.models import FileType, Published
-
-WORKSPACE = "/workspace/"
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,11 @@ class Publisher:
 
     def target(self, url: str) -> Path:
         """The place on disk of a ``file://`` URL; InvalidInput if nothing may be published there."""
-        parts = urlsplit(url)
-        path = unquote(parts.path)
-        if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-            if path.startswith(WORKSPACE):
-                return self._inside(self.workspace, check_relative_path(path.removeprefix(WORKSPACE)))
-            for allowed in self.allowed:
-                if Path(path).is_relative_to(allowed):
-                    return self._inside(allowed, check_relative_path(str(Path(path).relative_to(allowed))))
+        place = locate(url, [str(folder) for folder in self.allowed])
+        if place.kind is Kind.WORKSPACE:
+            return self._inside(self.workspace, PurePosixPath(place.path).relative_to(WORKSPACE))
+        if place.kind is Kind.PATH:
+            return self._inside(Path(place.within), PurePosixPath(place.path).relative_to(place.within))
         raise InvalidInput(f"Nothing can be published to {url!r}.", hint="Use file:///workspace/….")
 
     def _inside(self, root: Path, relative: os.PathLike[str]) -> Path:
@@ -62,7 +57,6 @@ class Publisher:
         if not source.exists() and target.exists():
             return  # published before a kill
         make_folder(target.parent, self.workspace)
-        _sync(source)
         try:
             source.replace(target)
         except OSError as error:

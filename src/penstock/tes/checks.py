@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
-
 from penstock.access.models import Principal
 from penstock.errors import Forbidden, InvalidInput
 from penstock.names import check_absolute_path
+from penstock.staging.urls import WORKSPACE, below
 from penstock.tasks.models import MOST_EXECUTORS, Input, Output, TaskSpec
 
-WORKSPACE = "/workspace/"
 MOST_FILES = 10_000
 WILDCARDS = frozenset("*?[")
 
@@ -60,15 +58,14 @@ def _check_output(output: Output, principal: Principal) -> None:
 
 def check_visible(url: str, principal: Principal) -> None:
     """Forbidden if the URL names a part of the workspace that is not the caller's. Other URLs are the site's matter."""
-    parts = urlsplit(url)
-    path = unquote(parts.path)
-    if parts.scheme != "file":
+    scheme, _, path = url.partition("://")
+    if scheme.lower() != "file":
         return
-    check_absolute_path(path)
-    if not path.startswith(WORKSPACE):
+    plain = str(check_absolute_path(path))
+    if not below(plain, WORKSPACE):
         return
-    mine = [f"{WORKSPACE}owners/{principal.owner}/"]
+    mine = f"{WORKSPACE}/owners/{principal.owner}"
     if principal.workload is not None:
-        mine = [f"{WORKSPACE}workloads/{principal.workload}/"]
-    if not any(f"{path}/".startswith(root) for root in mine):
-        raise Forbidden(f"{url!r} is not yours to name.", hint=f"Yours is file://{mine[0]}….")
+        mine = f"{WORKSPACE}/workloads/{principal.workload}"
+    if not below(plain, mine):
+        raise Forbidden(f"{url!r} is not yours to name.", hint=f"Yours is file://{mine}/….")

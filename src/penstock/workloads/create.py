@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from penstock.errors import InvalidInput, TooLarge
 from penstock.names import check_relative_path
@@ -16,7 +15,7 @@ from penstock.pipelines.service import check_inputs, check_parameters
 from penstock.workloads.models import BUNDLE_NAME, BUNDLE_ROLE, MOST_INPUTS, GivenInput, InputFile, Submission
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_OWN_DATA = re.compile(r"/workspace/owners/([^/]+)/data/(.+)")
+_OWN_DATA = re.compile(r"file:///workspace/owners/([^/]+)/data/(.+)")
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,8 @@ def plan(submission: Submission, pipeline: Pipeline, owner: str, largest_upload:
 
 def own_data_path(url: str, owner: str) -> str:
     """The path below the owner's data folder that ``url`` names; InvalidInput if it names anything else."""
-    parts = urlsplit(url)
-    match = _OWN_DATA.fullmatch(unquote(parts.path))
-    if parts.scheme != "file" or parts.netloc or parts.query or parts.fragment or match is None:
+    match = _OWN_DATA.fullmatch(url)
+    if match is None:
         raise InvalidInput(
             f"{url!r} cannot be an input.", hint=f"Upload the file, or use file:///workspace/owners/{owner}/data/…."
         )

@@ -58,6 +58,8 @@ class Machine:
 
     async def end(self, attempt: str) -> None:
         self._note("end", attempt)
+        if attempt in self.runners:
+            self.say(attempt, Outcome.LOST)
 
     async def forget(self, attempt: str) -> None:
         if attempt in self.runners:
@@ -163,7 +165,7 @@ async def test_work_that_is_told_twice_is_started_once() -> None:
     stage, work = _play(Wire(), Machine()), _work()
     stage.wire.answers.put_nowait(LeaseAnswer(work=[work]))
     stage.wire.answers.put_nowait(LeaseAnswer(work=[work], cancel=["other-1"]))
-    await stage.machine.until(("start", work.attempt), ("end", "other-1"))
+    await stage.machine.until(("start", work.attempt), ("forget", "other-1"))
     assert stage.machine.done.count(("start", work.attempt)) == 1
     await stage.stop()
 
@@ -178,15 +180,22 @@ async def test_a_cancel_ends_the_runner_first_and_reports_then() -> None:
     await stage.stop()
 
 
-async def test_what_a_canceled_runner_still_says_does_not_count() -> None:
+async def test_an_end_that_came_just_before_the_cancel_counts_as_canceled() -> None:
     stage, work = _play(Wire(), Machine()), _work()
     stage.wire.answers.put_nowait(LeaseAnswer(work=[work]))
     await stage.machine.until(("start", work.attempt))
+    stage.machine.say(work.attempt, Outcome.COMPLETE)
     stage.wire.answers.put_nowait(LeaseAnswer(cancel=[work.attempt]))
-    await stage.machine.until(("end", work.attempt))
-    stage.machine.say(work.attempt, Outcome.LOST)
     await stage.machine.until(("forget", work.attempt))
-    assert [one.outcome for one in stage.wire.reported] == [Outcome.CANCELED]
+    assert len(stage.wire.reported) == 1
+    await stage.stop()
+
+
+async def test_a_cancel_of_what_never_came_here_is_confirmed() -> None:
+    stage = _play(Wire(), Machine())
+    stage.wire.answers.put_nowait(LeaseAnswer(cancel=["strange-1"]))
+    await stage.machine.until(("forget", "strange-1"))
+    assert [(one.attempt, one.outcome) for one in stage.wire.reported] == [("strange-1", Outcome.CANCELED)]
     await stage.stop()
 
 
@@ -224,7 +233,7 @@ async def test_runners_of_an_earlier_agent_are_adopted_or_ended_as_the_server_sa
 async def test_the_agent_waits_for_a_server_that_is_not_there_yet() -> None:
     stage = _play(Wire(failing=[Unreachable("not yet"), Unreachable("not yet")]), Machine())
     stage.wire.answers.put_nowait(LeaseAnswer(cancel=["gone-1"]))
-    await stage.machine.until(("end", "gone-1"))
+    await stage.machine.until(("forget", "gone-1"))
     assert len(stage.wire.hellos) == 3
     await stage.stop()
 
@@ -233,7 +242,7 @@ async def test_the_agent_says_hello_again_to_a_server_that_has_forgotten_it() ->
     stage = _play(Wire(), Machine())
     stage.wire.answers.put_nowait(NotFound("Site 'local' is not registered."))
     stage.wire.answers.put_nowait(LeaseAnswer(cancel=["gone-1"]))
-    await stage.machine.until(("end", "gone-1"))
+    await stage.machine.until(("forget", "gone-1"))
     assert len(stage.wire.hellos) == 2
     await stage.stop()
 
@@ -254,7 +263,7 @@ async def test_a_short_outage_lets_the_work_go_on() -> None:
     await stage.machine.until(("start", work.attempt))
     stage.wire.answers.put_nowait(Unreachable("down"))
     stage.wire.answers.put_nowait(LeaseAnswer(cancel=["gone-1"]))
-    await stage.machine.until(("end", "gone-1"))
+    await stage.machine.until(("forget", "gone-1"))
     assert ("end", work.attempt) not in stage.machine.done
     await stage.stop()
 

@@ -152,10 +152,10 @@ def test_an_own_file_that_became_a_link_is_refused(places: Places, tmp_path: Pat
         ("file:///workspace/owners/ada/data/folder", InvalidInput),
         ("file:///workspace/owners/ada/data/way/own.txt", InvalidInput),
         ("file:///workspace/owners/ada/data/pipe", InvalidInput),
-        ("file:///workspace/owners/ada/data/%2e%2e/own.txt", InvalidInput),
+        ("file:///workspace/owners/ada/data/%2e%2e/own.txt", NotFound),
         ("file:///workspace/owners/eve/data/own.txt", InvalidInput),
         ("file://host/workspace/owners/ada/data/own.txt", InvalidInput),
-        ("file:///workspace/owners/ada/data/own.txt?x=1", InvalidInput),
+        ("file:///workspace/owners/ada/data/own.txt?x=1", NotFound),
         ("s3://bucket/own.txt", InvalidInput),
     ],
 )
