@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import version as installed
 from typing import Annotated, Any
 
 import typer
@@ -52,7 +53,12 @@ COMMANDS = {
     "run": Late("penstock.cli.run", "run", WORKLOADS, "Run a pipeline on files and bring back the results.", OPEN),
     "submit": Late("penstock.cli.run", "submit", WORKLOADS, "Send a workload and do not wait for it.", OPEN),
     "status": Late("penstock.cli.workloads", "status", WORKLOADS, "Show a workload, or wait for its end."),
-    "logs": Late("penstock.cli.workloads", "logs", WORKLOADS, "Show what happened and what failed processes wrote."),
+    "logs": Late(
+        "penstock.cli.workloads",
+        "logs",
+        WORKLOADS,
+        "Show a workload's events and what its failed processes wrote.",
+    ),
     "list": Late("penstock.cli.workloads", "list_workloads", WORKLOADS, "List your workloads, newest first."),
     "cancel": Late("penstock.cli.workloads", "cancel", WORKLOADS, "Cancel workloads."),
     "download": Late("penstock.cli.workloads", "download", WORKLOADS, "Bring back a workload's results."),
@@ -82,19 +88,22 @@ class LateGroup(TyperGroup):
 app = typer.Typer(name="penstock", cls=LateGroup, no_args_is_help=True, rich_markup_mode="rich")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"penstock {installed('penstock')}")
+        raise typer.Exit
+
+
 @app.callback()
 def penstock(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """Files in, a pipeline of independent pods, results out.
 
     The server is the one that PENSTOCK_URL names; the token is read from ~/.config/penstock/token.
     """
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"penstock {installed('penstock')}")
-        raise typer.Exit
 
 
 def _announce(name: str, late: Late) -> None:
@@ -127,15 +136,16 @@ def execute(words: list[str]) -> int:
     except Interrupted as error:
         print_problem(error.message, error.hint)
         return INTERRUPTED
-    except (typer.Abort, KeyboardInterrupt):
-        print_problem("Interrupted.")
-        return INTERRUPTED
+    except typer.Abort:
+        code = INTERRUPTED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _tell(f"{place}{error.strerror or error}.", "", "system", words)
         return FAILED
     except ValueError as error:
         return _failed(_settings_problem(error), words)
+    if code == INTERRUPTED:
+        print_problem("Interrupted.")
     return code if isinstance(code, int) else 0
 
 

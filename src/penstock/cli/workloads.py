@@ -43,7 +43,7 @@ def logs(
     everything: Annotated[bool, typer.Option("--all", help="Also of processes that did not fail.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what happened to a workload and what its failed processes wrote."""
+    """Show a workload's events and what its failed processes wrote."""
     with server() as connection:
         calls, tasks = Workloads(connection), Tasks(connection)
         events = calls.events(workload)
