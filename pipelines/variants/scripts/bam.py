@@ -45,13 +45,13 @@ def look_into(path: str) -> Alignments:
     return Alignments(path, groups)
 
 
-def take_out(alignments: Alignments, reference: str, prefix: str, threads: int) -> list[Source]:
+def take_out(alignments: Alignments, reference: str, prefix: str) -> list[Source]:
     """Write the reads of each sample to FASTQ files: its pairs, and the reads whose mate is not in the file."""
     found: list[Source] = []
     taken = 0
     for number, (sample, groups) in enumerate(alignments.groups.items()):
         names = [f"{prefix}.{number}_{part}.fq" for part in ("1", "2", "single", "other")]
-        taken += extract(alignments, groups, reference, names, threads)
+        taken += extract(alignments, groups, reference, names)
         with Path(names[2]).open("ab") as single, Path(names[3]).open("rb") as other:
             single.writelines(other)
         Path(names[3]).unlink()
@@ -64,13 +64,13 @@ def take_out(alignments: Alignments, reference: str, prefix: str, threads: int) 
     return found
 
 
-def extract(alignments: Alignments, groups: list[str], reference: str, names: list[str], threads: int) -> int:
+def extract(alignments: Alignments, groups: list[str], reference: str, names: list[str]) -> int:
     """Collect the primary reads of some read groups by name; returns how many there were."""
     with tempfile.TemporaryDirectory() as scratch:
         listed = Path(scratch) / "groups"
         listed.write_text("".join(f"{group}\n" for group in groups))
         selecting = [*VIEW, "-u", "-D", f"RG:{listed}", "-T", reference, alignments.path]
-        collating = ["samtools", "collate", "-@", str(threads), "-u", "-O", "-", f"{scratch}/collate"]
+        collating = ["samtools", "collate", "-u", "-O", "-", f"{scratch}/collate"]
         writing = ["samtools", "fastq", "-n", "-1", names[0], "-2", names[1], "-s", names[2], "-0", names[3], "-"]
         with subprocess.Popen(
             selecting, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=OFFLINE

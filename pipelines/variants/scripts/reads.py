@@ -33,7 +33,7 @@ def main() -> None:
     sources = paired(arguments.reads)
     for number, path in enumerate(arguments.bam):
         prefix = f"{arguments.chunks}/bam{number}"
-        sources += take_out(look_into(path), arguments.reference, prefix, arguments.threads)
+        sources += take_out(look_into(path), arguments.reference, prefix)
     if not sources:
         raise Unusable("There are no reads.")
     guessed = sum(guess(path) for source in sources for path in source.files)
@@ -53,7 +53,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--batch-bases", type=int, help="bases in one batch of bwa mem (its -K)")
     parser.add_argument("--chunk-bases", type=int, help="fewest bases that are worth a process")
     parser.add_argument("--most-jobs", type=int, help="most processes that the site can use")
-    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
 
