@@ -41,13 +41,22 @@ def check_parameters(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dic
 def parse_parameter(schema: Mapping[str, Any], name: str, text: str) -> Any:  # noqa: ANN401 - any JSON value
     """The value that ``text`` (from a command line) means for parameter ``name`` of the object schema ``schema``."""
     entry = _property(schema, name)
-    kinds = _kinds(entry)
-    for kind in sorted(kinds, key=lambda kind: kind == "string"):  # a text can be anything, so it comes last
+    try:
+        return _parsed(entry, text)
+    except ValueError:
+        raise InvalidParameter(f"Parameter {name!r} is {text!r}.", hint=_right(name, entry)) from None
+
+
+def _parsed(entry: Mapping[str, Any], text: str) -> Any:  # noqa: ANN401
+    """``text`` by the first type that it fits; ValueError if it fits none. A list is JSON, or values between commas."""
+    for kind in sorted(_kinds(entry), key=lambda kind: kind == "string"):  # a text can be anything, so it comes last
         try:
+            if kind == "array" and not text.lstrip().startswith("["):
+                return [_parsed(entry.get("items", {}), part.strip()) for part in text.split(",")]
             return _PARSERS[kind](text)
         except (ValueError, KeyError):
             continue
-    raise InvalidParameter(f"Parameter {name!r} is {text!r}.", hint=_right(name, entry))
+    raise ValueError(text)
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -148,19 +157,12 @@ def _number(text: str) -> float:
     return value
 
 
-def _array(text: str) -> list[Any]:
-    if text.lstrip().startswith("["):
-        listed: list[Any] = json.loads(text)
-        return listed
-    return [part.strip() for part in text.split(",")]
-
-
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "integer": int,
     "number": _number,
     "boolean": _boolean,
     "string": str,
     "null": _null,
-    "array": _array,
+    "array": json.loads,
     "object": json.loads,
 }
