@@ -24,6 +24,7 @@ ENDINGS = (
     r"[._-]R?[12]$",
     r"_L\d{3}$",  # the lanes of one sample belong together
 )
+LONGEST_IDENTITY = 80  # characters, so that file names stay within the limits of file systems
 PLAIN_BASES_PER_BYTE, PACKED_BASES_PER_BYTE = 0.45, 1.6  # to guess how much there is before reading it
 
 
@@ -109,7 +110,7 @@ def identities(names: Iterable[str]) -> dict[str, str]:
     """What each sample is called in file names: letters, digits, '-' and '_', and no two alike."""
     found: dict[str, str] = {}
     for name in names:
-        plain = identity = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+        plain = identity = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:LONGEST_IDENTITY]
         number = 1
         while identity in found.values():
             number += 1

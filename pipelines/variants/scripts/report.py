@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -27,7 +28,8 @@ COLUMNS = (
 
 def main() -> None:
     arguments = parsed()
-    depths = {name: bins_of(path) for name, path in zip(arguments.samples, arguments.depths, strict=True)}
+    samples = [sample["name"] for sample in json.loads(Path(arguments.plan).read_text())["samples"]]
+    depths = {name: bins_of(path) for name, path in zip(samples, arguments.depths, strict=True)}
     calls = calls_of(arguments.calls)
     Path(arguments.table).write_text(
         "".join("\t".join(map(str, row)) + "\n" for row in (COLUMNS, *table(calls, depths)))
@@ -38,8 +40,8 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--calls", help="VCF, one alternative allele a record")
-    parser.add_argument("--samples", nargs="+", help="names of the samples")
-    parser.add_argument("--depths", nargs="+", help="what depth.awk wrote of each sample")
+    parser.add_argument("--plan", help="what reads.py wrote: it names the samples")
+    parser.add_argument("--depths", nargs="+", help="what depth.awk wrote of each sample, in the plan's order")
     parser.add_argument("--index", help="the reference's .fai")
     parser.add_argument("--min-quality", type=float)
     parser.add_argument("--table")

@@ -73,6 +73,13 @@ def test_the_lanes_of_a_sample_become_one_sample() -> None:
     assert second["name"] == "b"
 
 
+def test_a_long_name_is_cut_in_file_names_and_still_its_own() -> None:
+    names = [f"{'x' * 300}{number}" for number in range(3)]
+    found = list(identities(names).values())
+    assert len(set(found)) == 3
+    assert max(map(len, found)) < 100
+
+
 def test_samples_get_file_names_that_are_safe_and_differ() -> None:
     assert identities(["a b", "a/b", "a.b", "ünïcode", "plain-1"]) == {
         "a b": "a_b",
