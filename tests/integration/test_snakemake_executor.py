@@ -370,25 +370,28 @@ def test_all_that_is_ready_goes_in_one_call_with_the_number_of_processes_in_all(
     assert [(batch["total"], len(batch["tasks"])) for batch in engine.queue.batches] == [(4, 3), (4, 1)]
 
 
+CHECKPOINT = """
+    def parts(_):
+        folder = checkpoints.split.get().output[0]
+        return [f"{folder}/{n}" for n in glob_wildcards(folder + "/{n,[0-9]+}").n]
+    rule all:
+        input: "joined.txt"
+    checkpoint split:
+        output: directory("split")
+        shell: "mkdir {output}; touch {output}/1 {output}/2"
+    rule part:
+        input: "split/{n}"
+        output: temp("done/{n}")
+        shell: "cp {input} {output}"
+    rule join:
+        input: lambda w: [part.replace("split", "done") for part in parts(w)]
+        output: "joined.txt"
+        shell: "ls {input} > {output}"
+"""
+
+
 def test_a_checkpoint_raises_the_number_of_processes(engine: Engine) -> None:
-    code, stderr = engine.run("""
-        def parts(_):
-            folder = checkpoints.split.get().output[0]
-            return [f"{folder}/{n}" for n in glob_wildcards(folder + "/{n,[0-9]+}").n]
-        rule all:
-            input: "joined.txt"
-        checkpoint split:
-            output: directory("split")
-            shell: "mkdir {output}; touch {output}/1 {output}/2"
-        rule part:
-            input: "split/{n}"
-            output: "done/{n}"
-            shell: "cp {input} {output}"
-        rule join:
-            input: lambda w: [part.replace("split", "done") for part in parts(w)]
-            output: "joined.txt"
-            shell: "ls {input} > {output}"
-    """)
+    code, stderr = engine.run(CHECKPOINT)
     assert code == 0, stderr
     assert [batch["total"] for batch in engine.queue.batches] == [2, 4, 4]
 
@@ -436,6 +439,32 @@ def test_a_second_head_goes_on_with_the_processes_of_the_first(engine: Engine) -
     assert second.returncode == 0, stderr
     assert len(engine.queue.tasks) == 4
     assert engine.queue.runs.count("join") == 1
+
+
+def test_a_second_head_goes_on_after_a_checkpoint_and_temporary_files(engine: Engine) -> None:
+    last = (
+        CHECKPOINT.replace('"joined.txt"', '"joined.txt", "last.txt"', 1)
+        + """
+        rule last:
+            input: "joined.txt"
+            output: "last.txt"
+            shell: "cp {input} {output}"
+    """.replace("\n        ", "\n    ")
+    )
+    engine.queue.hold.add("last")
+    head = engine.start(last)
+    with engine.queue.changed:
+        assert engine.queue.changed.wait_for(lambda: len(engine.queue.tasks) == 5, timeout=30)
+    head.kill()
+    head.communicate()
+    second = engine.start(last)
+    with engine.queue.changed:
+        assert engine.queue.changed.wait_for(lambda: len(engine.queue.batches) == 5, timeout=30)
+    engine.queue.hold.clear()
+    engine.queue.run(next(id_ for id_, task in engine.queue.tasks.items() if task["name"] == "last"))
+    _, stderr = second.communicate(timeout=60)
+    assert second.returncode == 0, stderr
+    assert sorted(engine.queue.runs) == ["join", "last", "part[n=1]", "part[n=2]", "split"]
 
 
 def test_a_process_whose_output_was_lost_runs_again(engine: Engine) -> None:
