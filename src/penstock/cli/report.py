@@ -42,14 +42,16 @@ class Ended:
             "resumed": self.ticket.resumed,
             "acknowledged": self.acknowledged,
             "output": str(output) if self.results else None,
-            "results": [
-                {"name": one.name, "path": str(output / one.name), "size": one.size, "sha256": one.sha256}
-                for one in self.results
-            ],
+            "results": [as_downloaded(one, output) for one in self.results],
             "created_at": workload.created_at,
             "ended_at": workload.updated_at,
             "times": {name: round(seconds, 3) for name, seconds in asdict(self.ticket.times).items()},
         }
+
+
+def as_downloaded(result: Result, output: Path) -> dict[str, Any]:
+    """A result that lies in ``output``, for programs."""
+    return {"name": result.name, "path": str(output / result.name), "size": result.size, "sha256": result.sha256}
 
 
 def started(watcher: Watcher, order: Order, ticket: Ticket) -> None:

@@ -10,6 +10,7 @@ import typer
 from penstock.cli import words
 from penstock.cli.outcome import workload_code
 from penstock.cli.progress import STATES, counted
+from penstock.cli.report import as_downloaded
 from penstock.cli.session import runs, server, terminable
 from penstock.cli.terminal import print_json, print_table, state, stdout
 from penstock.client.state import Records
@@ -110,21 +111,18 @@ def download(
     """Bring back a workload's results, verified; a download that was cut goes on where it ended."""
     with runs() as going, terminable():
         current = going.workloads.get(workload)
-        if current.state != State.SUCCEEDED:
+        if current.state != State.SUCCEEDED and not (current.state.final and current.results):
             hint = "" if current.state.final else f"`penstock status --wait {workload}` waits for its end."
-            raise Conflict(
-                f"Workload {workload} has no results: it is {current.state}. {current.reason or ''}", hint=hint
-            )
+            reason = f": {current.reason}" if current.reason else ""
+            raise Conflict(f"Workload {workload} has no results, it is {current.state}{reason}.", hint=hint)
         found = going.records.of_workload(workload)
         results = going.download(current, output, found[1].account if found else None)
         going.watcher.note(f"{words.count(len(results), 'file')} in {output}/")
+        if current.state != State.SUCCEEDED:
+            going.watcher.note(f"The workload did not succeed, these are its logs: {current.reason or current.state}")
     if json:
-        print_json(
-            [
-                {"name": one.name, "path": str(output / one.name), "size": one.size, "sha256": one.sha256}
-                for one in results
-            ]
-        )
+        print_json([as_downloaded(one, output) for one in results])
+    raise typer.Exit(workload_code(current.state))
 
 
 def ack(workloads: Ids) -> None:

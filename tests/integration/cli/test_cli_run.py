@@ -126,6 +126,8 @@ def test_a_failed_workload_says_why_and_leaves_no_results(shell: Shell) -> None:
     assert "counting begins" in logs
     assert "error: bad.txt must not be counted." in logs
     assert "exit code 3" in logs
+    assert shell("download", told["id"], "--output", "logs").returncode == 1
+    assert "counting begins" in "".join(path.read_text() for path in (shell.folder / "logs").rglob("*.txt"))
     shell.ok("ack", told["id"])
 
 
