@@ -76,12 +76,12 @@ def show(seconds: float) -> None:
     for column in table.columns[2:]:
         column.justify = "right"
     for name in EXAMPLES:
-        for row in _found(RESULTS / name / "results" / "summary.tsv"):
+        for row in _found(RESULTS / name / "summary.tsv"):
             table.add_row(*(row[column] for column in COLUMNS), end_section=row["kind"] == "all")
     console.print()
     console.print(table)
     for name in EXAMPLES:
-        console.print(f"{name}: {_short(RESULTS / name)}/results/ (calls.vcf.gz, calls.png, summary.tsv)", markup=False)
+        console.print(f"{name}: {_short(RESULTS / name)}/ (calls.vcf.gz, calls.png, summary.tsv)", markup=False)
     console.print(f"The whole demonstration took {seconds:.0f} s.")
 
 

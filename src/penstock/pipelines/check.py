@@ -68,7 +68,8 @@ def _parameter(schema: dict[str, Any], name: str, entry: dict[str, Any]) -> Iter
 
 
 def _results(definition: Definition) -> Iterator[str]:
-    named = [*definition.results.files, *([definition.results.summary] if definition.results.summary else [])]
+    named = [definition.results.folder] if definition.results.folder != "." else []
+    named += [*definition.results.files, *([definition.results.summary] if definition.results.summary else [])]
     for pattern in named:
         pure = PurePosixPath(pattern)
         if pure.is_absolute() or ".." in pure.parts:

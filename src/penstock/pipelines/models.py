@@ -54,8 +54,12 @@ class PipelineResources(_Strict):
 
 
 class Results(_Strict):
-    """What a workload hands back: globs relative to its working directory, and the table to show first."""
+    """What a workload hands back: globs of files below ``folder``, and the table to show first.
 
+    ``folder`` is relative to the working directory, and no part of the results' names.
+    """
+
+    folder: str = "."
     files: list[str] = Field(min_length=1)
     summary: str | None = None
 

@@ -8,6 +8,7 @@ import yaml
 
 from penstock.pipelines.engines import head_task
 from penstock.pipelines.models import DEFINITION, Definition
+from penstock.pipelines.models import Results as WantedResults
 from penstock.pipelines.service import Catalogue
 from penstock.tasks.models import Room
 from penstock.workloads import intake
@@ -64,10 +65,10 @@ class Preparation:
         pipeline = await self._threads.run(self._catalogue.get, workload.pipeline, workload.version)
         await self._tasks.create([head_task(pipeline, workload=workload.id, owner=workload.owner)])
 
-    def result_patterns(self, workload: Workload) -> list[str]:
-        """The globs of the workload's own copy of its pipeline: the catalogue may have moved on. Blocks."""
+    def wanted_results(self, workload: Workload) -> WantedResults:
+        """What the workload's own copy of its pipeline hands back: the catalogue may have moved on. Blocks."""
         text = (self._places.pipeline(workload.id) / DEFINITION).read_text()
-        return Definition.model_validate(yaml.safe_load(text)).results.files
+        return Definition.model_validate(yaml.safe_load(text)).results
 
 
 def _paths(workload: Workload) -> dict[str, list[str]]:

@@ -73,9 +73,10 @@ class Running:
         if published.is_dir():  # before a kill; the workload's folder may be gone by now, or partly
             results = read_published(published)
         else:
-            work = self._places.work(workload.id)
-            names = find_results(work, self._preparation.result_patterns(workload))
-            results = publish(self._places, workload.owner, workload.id, work, names, halt)
+            wanted = self._preparation.wanted_results(workload)
+            folder = self._places.work(workload.id) / wanted.folder
+            names = find_results(folder, wanted.files) if folder.is_dir() else []
+            results = publish(self._places, workload.owner, workload.id, folder, names, halt)
         remove_tree(self._places.workload(workload.id))
         return results
 

@@ -7,7 +7,7 @@ process variants {
     path bam
 
     output:
-    path 'variants/results/calls.vcf.gz'
+    path 'variants/calls.vcf.gz'
 
     script:
     """
