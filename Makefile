@@ -37,8 +37,8 @@ docs-test: dev   ## whether everything is documented
 	@pytest -q tests/unit/test_docs.py
 molecule: packages ## the roles on throw-away hosts
 	@scripts/molecule
-soak: packages   ## full kill counts and gigabytes: hours
-	@PENSTOCK_SOAK=1 pytest -q tests/integration -m soak
+soak: packages   ## every victim of kill -9 in every phase, with five seeds: half an hour
+	@PENSTOCK_SOAK=5 pytest -q tests/integration/kills
 bench: dev       ## the figures that the project publishes
 	@for one in benchmarks/*.py; do python "$$one"; done
 docs: dev        ## the pages that are written from the code
