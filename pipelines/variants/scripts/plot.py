@@ -88,7 +88,7 @@ def _calls(axes: Axes, calls: Sequence[Call], offsets: Mapping[str, int], scale:
         label=f"passes from {min_quality:g}",
     )
     axes.set_yscale("log")
-    axes.set_ylabel(f"quality of the call (Phred; less than {LEAST_SHOWN:g} drawn as {LEAST_SHOWN:g})")
+    axes.set_ylabel(f"quality (Phred; < {LEAST_SHOWN:g} drawn as {LEAST_SHOWN:g})")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9, title="kind of call")
 
 
