@@ -3,6 +3,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]  # it has no types
+
 DOCUMENTATION = r"""
 module: penstock_wheel
 short_description: Build Penstock's wheel from a checkout
@@ -50,16 +59,6 @@ digest:
   type: str
 """
 
-import hashlib
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-
 PARTS = ("pyproject.toml", "README.md", "LICENSE", "src", "pipelines")  # what goes into the wheel, or says how
 WHEEL = "penstock-*.whl"
 
@@ -90,7 +89,11 @@ def build(source: Path, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", f"{scratch}/wheel"]
         subprocess.run(command, cwd=source, check=True, capture_output=True, text=True)
-        os.replace(f"{scratch}/wheel", folder)
+        try:
+            Path(scratch, "wheel").replace(folder)
+        except OSError:  # another run was faster; what it built of the same sources is the same
+            if not folder.is_dir():
+                raise
     return next(folder.glob(WHEEL))
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""check_task.py SOCKET TOKEN start|finish|refused: a task that goes on while the agent is killed, through the server."""
+"""check_task.py SOCKET TOKEN start|finish|refused: a task that goes on while server and agent are killed."""
 
 import http.client
 import json
@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 SOCKET, TOKEN, ACTION = sys.argv[1:]
 STATE = Path("/tmp/task")  # noqa: S108 - the host is thrown away
@@ -22,7 +23,7 @@ class Connection(http.client.HTTPConnection):
         self.sock.connect(SOCKET)
 
 
-def ask(method: str, path: str, body: object = None) -> tuple[int, dict]:
+def ask(method: str, path: str, body: object = None) -> tuple[int, Any]:
     """Status and document of an answer."""
     connection = Connection("penstock", timeout=30)
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
@@ -31,7 +32,7 @@ def ask(method: str, path: str, body: object = None) -> tuple[int, dict]:
     return answer.status, json.loads(answer.read() or b"null")
 
 
-def wait_for(task: str, *states: str) -> dict:
+def wait_for(task: str, *states: str) -> Any:
     """The whole task once it is in one of these states."""
     deadline = time.monotonic() + 60
     while True:

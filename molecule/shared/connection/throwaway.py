@@ -5,6 +5,13 @@ containers.podman.podman has no pipelining and takes seven calls of podman for a
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+from pathlib import Path
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection import ConnectionBase, ensure_connect
+
 DOCUMENTATION = r"""
 name: throwaway
 short_description: Run tasks in a podman container of this machine, with pipelining
@@ -24,13 +31,6 @@ options:
     vars:
       - name: ansible_user
 """
-
-import shlex
-import subprocess
-from pathlib import Path
-
-from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.connection import ConnectionBase, ensure_connect
 
 
 class Connection(ConnectionBase):

@@ -3,9 +3,9 @@
 
     start_service.py --record FILE [--group] [--environment FILE] [--wait SECONDS] [COMMAND…]
 
-A supervisord that was killed leaves its programs running, and its successor knows nothing of them. FILE holds pid, start
-time and session of the last start, so that exactly that process (with --group: and what it started in its process group,
-e.g. NGINX's workers) is ended before the next one starts. Without COMMAND nothing is started.
+A supervisord that was killed leaves its programs running, and its successor knows nothing of them. FILE holds pid,
+session and start time of the last start, so that exactly that process (with --group: and what it started in its
+process group, e.g. NGINX's workers) is ended before the next one starts. Without COMMAND nothing is started.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Process:
-    """A line of the process table; ``started`` is in clock ticks since boot, so pid and it name one process for good."""
+    """A line of the process table. ``started``: clock ticks since boot; with the pid it names one process for good."""
 
     pid: int
     group: int
