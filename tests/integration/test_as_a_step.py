@@ -83,7 +83,7 @@ def test_a_snakemake_workflow_runs_variants_as_one_step(shared_server: RunningSe
     said = run(command, folder, user(shared_server, folder))
     assert "Succeeded after" in said
     assert calls(folder) > 0
-    assert (folder / "variants" / "results" / "summary.tsv").exists()
+    assert (folder / "variants" / "summary.tsv").exists()
 
 
 def test_a_nextflow_workflow_runs_variants_as_one_step(
@@ -98,7 +98,7 @@ def test_a_nextflow_workflow_runs_variants_as_one_step(
 def test_curl_alone_is_enough(shared_server: RunningServer, folder: Path) -> None:
     said = run(["bash", "-euo", "pipefail", str(STEPS / "curl.sh")], folder, user(shared_server, folder))
     assert said.strip() == "SUCCEEDED"
-    assert (folder / "results" / "calls.vcf.gz").stat().st_size > 0
+    assert (folder / "calls.vcf.gz").stat().st_size > 0
 
 
 @pytest.mark.parametrize("name", ["Snakefile", "main.nf", "curl.sh"])

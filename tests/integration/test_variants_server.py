@@ -89,7 +89,7 @@ def test_an_example_comes_back_with_its_calls_table_and_picture(
 ) -> None:
     done = run(lab, tmp_path, "variants", *options(fetch(name)))
     assert done.returncode == 0, done.stderr
-    found = tmp_path / "results" / "results"
+    found = tmp_path / "results"
     assert {path.name for path in found.iterdir()} == {
         "calls.vcf.gz",
         "calls.vcf.gz.csi",
@@ -113,7 +113,7 @@ def test_parameters_reach_the_commands(lab: RunningServer, tmp_path: Path) -> No
     given = ("--param", "ploidy=1", "--param", "keep_alignments=yes")
     done = run(lab, tmp_path, "variants", *options(fetch("human")), *given)
     assert done.returncode == 0, done.stderr
-    found = tmp_path / "results" / "results"
+    found = tmp_path / "results"
     assert all(line.split("\t")[9].split(":")[0] in ("0", "1", ".") for line in records(found / "calls.vcf.gz"))
     assert (found / "alignments" / "HG00101.bam.bai").exists()
 
