@@ -19,6 +19,12 @@ from penstock.database.migrate import migrate
 
 START_S = 40.0
 
+# What a test sees does not depend on the terminal, or the lack of one, that the tests were started from. At import,
+# because libraries look at these once.
+os.environ["TERM"] = "xterm-256color"
+for _name in ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
