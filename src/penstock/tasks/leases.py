@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.clock import now_us
@@ -184,8 +184,3 @@ def set_attempt(connection: Connection, attempt: str, states: Sequence[str], **v
         values["log"] = log.model_dump_json()
     condition = (attempts.c.id == attempt) & attempts.c.state.in_(states)
     return connection.execute(update(attempts).where(condition).values(values)).rowcount == 1
-
-
-def forget_site(connection: Connection, name: str) -> None:
-    """Remove a site that will not come back."""
-    connection.execute(delete(sites).where(sites.c.name == name))

@@ -192,11 +192,6 @@ def remove_workload(connection: Connection, workload: str) -> list[str]:
     return ids
 
 
-def known(connection: Connection, ids: Sequence[str]) -> set[str]:
-    """Those of ``ids`` that are tasks."""
-    return set(connection.execute(select(tasks.c.id).where(tasks.c.id.in_(ids))).scalars())
-
-
 def _attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[Attempt]]:
     found: dict[str, list[Attempt]] = {}
     if ids:
