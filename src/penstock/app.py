@@ -30,6 +30,7 @@ from penstock.tes.service import TesService
 from penstock.uploads import api as uploads_api
 from penstock.uploads.service import UploadService
 from penstock.workloads import api as workloads_api
+from penstock.workloads import api_accounts, api_downloads
 from penstock.workloads.service import WorkloadService
 
 WORKSPACE_FOLDERS = ("incoming", "owners", "workloads", "tasks")
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(tes_api.router, prefix=prefix)
     for router in (engines_api.router, agents_api.router, pipelines_api.router, uploads_api.router, health.router):
         app.include_router(router)
-    for router in workloads_api.routers:
+    for router in (workloads_api.router, api_accounts.router, api_downloads.router):
         app.include_router(router)
     return app
 
@@ -79,7 +80,9 @@ def build_services(settings: Settings) -> Services:
         agents=AgentService(queue, access, settings),
         tes=TesService(tasks, settings),
         uploads=uploads,
-        workloads=WorkloadService(settings, database, signals, tasks, uploads, catalogue, room=queue.largest_site),
+        workloads=WorkloadService(
+            settings, database, signals, tasks, uploads, catalogue, room=queue.largest_site, sign=access.sign
+        ),
     )
 
 

@@ -27,13 +27,14 @@ def credential(request: Request) -> str | None:
     return None
 
 
-def allow(scope: str) -> Callable[..., Awaitable[Principal]]:
-    """A dependency that answers the caller, or raises NotAuthenticated or Forbidden."""
+def allow(*scopes: str) -> Callable[..., Awaitable[Principal]]:
+    """A dependency that answers a caller with one of these scopes, or raises NotAuthenticated or Forbidden."""
 
     async def caller(request: Request, inside: Annotated[Services, Depends(services)]) -> Principal:
         principal = await inside.access.principal(credential(request))
-        if not principal.may(scope):
-            raise Forbidden(f"This token does not have the scope {scope!r}.", hint="Ask an operator for one that has.")
+        if not any(principal.may(scope) for scope in scopes):
+            wanted = " or ".join(repr(scope) for scope in scopes)
+            raise Forbidden(f"This token does not have the scope {wanted}.", hint="Ask an operator for one that has.")
         return principal
 
     return caller

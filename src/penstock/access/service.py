@@ -57,6 +57,10 @@ class AccessService:
         """The token that an attempt's own calls carry."""
         return f"{ATTEMPT}_{attempt}_{self._sign(attempt)}"
 
+    def sign(self, purpose: str, text: str) -> str:
+        """What proves that this server, and no other, wrote ``text`` for ``purpose`` (one word)."""
+        return hmac.new(self._key, f"{purpose} {text}".encode(), hashlib.sha256).hexdigest()
+
     async def _bearer(self, name: str, secret: str) -> Principal:
         token = await self._database.read(lambda connection: store.find(connection, name))
         if token is None or not matches(token, secret) or not alive(token):
@@ -72,7 +76,7 @@ class AccessService:
         raise NotAuthenticated("The attempt's token is not valid, or its attempt has ended.")
 
     def _sign(self, attempt: str) -> str:
-        return hmac.new(self._key, f"attempt {attempt}".encode(), hashlib.sha256).hexdigest()
+        return self.sign("attempt", attempt)
 
 
 _HINT = "Send `Authorization: Bearer <token>`; an operator makes one with `penstock admin token create`."

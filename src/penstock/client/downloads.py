@@ -16,7 +16,7 @@ from penstock.client.digests import hash_file
 from penstock.client.http import Server
 from penstock.client.patience import Patience
 from penstock.client.workloads import Account, Result
-from penstock.errors import Draining, PenstockError, SetupError, Unreachable
+from penstock.errors import Draining, NotAuthenticated, PenstockError, SetupError, Unreachable
 from penstock.names import check_relative_path
 
 Report = Callable[[int], None]
@@ -52,6 +52,15 @@ class Download:
         raise PenstockError(f"{result.name} does not have the digest that the manifest names.", hint="Try again.")
 
     def _manifest_text(self) -> str:
+        try:
+            return self._read_manifest()
+        except NotAuthenticated:
+            if self._account is None:
+                raise
+            self._account = None  # rotated or revoked from elsewhere: the owner's token opens all the same
+            return self._read_manifest()
+
+    def _read_manifest(self) -> str:
         with self._stream("manifest.sha256", 0) as response:
             response.read()
             return response.text

@@ -79,6 +79,12 @@ class Records:
         if found is not None:
             self.remove(found[0])
 
+    def replace_account(self, workload: str, account: Account) -> None:
+        """Keep the new secret of a workload that was started from here."""
+        found = self.of_workload(workload)
+        if found is not None:
+            self.write(found[0], found[1].model_copy(update={"account": account}))
+
     def of_workload(self, workload: str) -> tuple[str, Record] | None:
         """Key and record of a workload that was started from here."""
         for path in sorted(self._folder.glob("*.json")):

@@ -12,7 +12,6 @@ from penstock.clock import Deadline, iso
 from penstock.errors import InvalidInput
 from penstock.names import is_id
 from penstock.services import Services, services
-from penstock.workloads import api_downloads
 from penstock.workloads.models import State, Submission
 from penstock.workloads.views import (
     CreatedBody,
@@ -25,9 +24,10 @@ from penstock.workloads.views import (
 )
 
 router = APIRouter(prefix="/api/v1/workloads", tags=["workloads"])
-routers = (router, api_downloads.router)
+
 Inside = Annotated[Services, Depends(services)]
 Owner = Annotated[Principal, Depends(allow("workloads"))]
+Caller = Annotated[Principal, Depends(allow("workloads", "admin"))]
 LARGEST_PAGE = 500
 
 
@@ -37,6 +37,16 @@ def base_url(request: Request, inside: Inside) -> str:
 
 
 Base = Annotated[str, Depends(base_url)]
+
+
+async def acting_as(workload: str, caller: Caller, inside: Inside) -> str:
+    """The owner to act as: the caller, or, for an operator, whoever the workload belongs to."""
+    if not caller.may("admin"):
+        return caller.owner
+    return await inside.workloads.owner_of(workload) or caller.owner
+
+
+As = Annotated[str, Depends(acting_as)]
 
 
 @router.post("", status_code=201)
@@ -67,7 +77,7 @@ async def list_workloads(
 @router.get("/{workload}")
 async def get(
     workload: str,
-    caller: Owner,
+    owner: As,
     inside: Inside,
     base: Base,
     wait: Annotated[float, Query(ge=0)] = 0,
@@ -75,24 +85,24 @@ async def get(
 ) -> WorkloadBody:
     """The workload; with ``wait`` as soon as its sequence is above ``after``, or after that many seconds."""
     deadline = Deadline.after(min(wait, inside.settings.longest_wait_s))
-    return workload_body(await inside.workloads.look(caller.owner, workload, after, deadline), base)
+    return workload_body(await inside.workloads.look(owner, workload, after, deadline), base)
 
 
 @router.get("/{workload}/events")
-async def events(workload: str, caller: Owner, inside: Inside) -> dict[str, list[EventBody]]:
+async def events(workload: str, owner: As, inside: Inside) -> dict[str, list[EventBody]]:
     """Every change of its state."""
-    found = await inside.workloads.events(caller.owner, workload)
+    found = await inside.workloads.events(owner, workload)
     return {"events": [EventBody(at=iso(one.at_us), state=one.state, reason=one.reason) for one in found]}
 
 
 @router.post("/{workload}:cancel", status_code=202)
-async def cancel(workload: str, caller: Owner, inside: Inside, base: Base) -> WorkloadBody:
+async def cancel(workload: str, owner: As, inside: Inside, base: Base) -> WorkloadBody:
     """Ask for its end; one that has ended stays as it is."""
-    return workload_body(await inside.workloads.cancel(caller.owner, workload), base)
+    return workload_body(await inside.workloads.cancel(owner, workload), base)
 
 
 @router.post("/{workload}:acknowledge", status_code=204)
-async def acknowledge(workload: str, caller: Owner, inside: Inside) -> Response:
+async def acknowledge(workload: str, owner: As, inside: Inside) -> Response:
     """Have everything of a finished workload removed."""
-    await inside.workloads.acknowledge(caller.owner, workload)
+    await inside.workloads.acknowledge(owner, workload)
     return Response(status_code=204)

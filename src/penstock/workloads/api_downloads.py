@@ -16,7 +16,7 @@ from penstock.errors import NotAuthenticated
 from penstock.services import Services, services
 from penstock.workloads.downloads import Download
 from penstock.workloads.listing import listing_document, listing_page
-from penstock.workloads.models import Workload
+from penstock.workloads.models import Link, Workload
 
 router = APIRouter(prefix="/download", tags=["downloads"])
 Inside = Annotated[Services, Depends(services)]
@@ -32,6 +32,9 @@ SAFE_HEADERS = {
 
 async def _opened(workload: str, request: Request, inside: Inside) -> Workload:
     """The workload whose account, or whose owner's token, came with the request."""
+    link = _link(request)
+    if link is not None:
+        return await inside.workloads.downloads.by_link(workload, link)
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     name, secret = _basic(value) if scheme.lower() == "basic" else ("", "")
     if scheme.lower() == "basic" and not secret.startswith(TOKENS):
@@ -81,6 +84,15 @@ class SentFile(FileResponse):
         self.headers.setdefault("last-modified", formatdate(stat_result.st_mtime, usegmt=True))
         tag = self._sha256 or f"{stat_result.st_mtime_ns:x}-{stat_result.st_size:x}"
         self.headers.setdefault("etag", f'"{tag}"')
+
+
+def _link(request: Request) -> Link | None:
+    """The signed link that a request came by; who sends credentials is judged by these."""
+    signature, expires = request.query_params.get("signature"), request.query_params.get("expires", "")
+    if signature is None or "authorization" in request.headers:
+        return None
+    seconds = int(expires) if expires.isascii() and expires.isdecimal() and len(expires) <= 12 else 0
+    return Link(request.path_params.get("path", ""), seconds, signature)
 
 
 def _by_nginx(found: Download) -> Response:

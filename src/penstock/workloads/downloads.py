@@ -11,7 +11,8 @@ from pathlib import Path
 from penstock.errors import Conflict, NotFound
 from penstock.workloads.accounts import Accounts
 from penstock.workloads.lifecycle import Lifecycle
-from penstock.workloads.models import HAS_RESULTS, Workload
+from penstock.workloads.links import Links
+from penstock.workloads.models import HAS_RESULTS, Link, Workload
 from penstock.workloads.places import Places
 from penstock.workloads.results import ARCHIVE, FILES, MANIFEST
 
@@ -32,12 +33,13 @@ class Download:
 
 
 class Downloads:
-    """A caller is let in first (``by_account`` or ``by_owner``); then there is something to find."""
+    """A caller is let in first (``by_account``, ``by_owner`` or ``by_link``); then there is something to find."""
 
-    def __init__(self, lifecycle: Lifecycle, places: Places, accounts: Accounts) -> None:
+    def __init__(self, lifecycle: Lifecycle, places: Places, accounts: Accounts, links: Links) -> None:
         self._lifecycle = lifecycle
         self._places = places
         self.accounts = accounts
+        self.links = links
 
     async def by_account(self, workload: str, name: str, secret: str) -> Workload:
         """The workload that this account opens; NotAuthenticated, the same for a wrong secret and a wrong id."""
@@ -51,6 +53,11 @@ class Downloads:
         except NotFound:
             await self.accounts.refuse(workload)
             raise
+
+    async def by_link(self, workload: str, link: Link) -> Workload:
+        """The workload, for the one file that the link is for."""
+        await self.links.check(workload, link)
+        return await self._lifecycle.whole(workload)
 
     async def refuse(self, workload: str) -> None:
         """Raise what everybody gets who may not come in."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -126,12 +126,26 @@ class Event:
 
 @dataclass(frozen=True)
 class Account:
-    """What opens one workload's downloads; the secret itself is nowhere."""
+    """What opens one workload's downloads; the secret itself is nowhere.
+
+    ``crypt`` is the hash, as crypt(3) writes it, of a secret that a client of the drop box chose; else it is empty.
+    """
 
     workload: str
     name: str
-    salt: bytes
-    digest: bytes
+    salt: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
+    created_us: int = 0
+    crypt: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A signed address of one file. ``path`` is below ``/download/<id>/``."""
+
+    path: str
+    expires_s: int
+    signature: str = field(repr=False)
 
 
 @dataclass(frozen=True)

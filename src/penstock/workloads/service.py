@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from penstock.clock import MICROSECONDS, Deadline, now_us
@@ -23,12 +24,15 @@ from penstock.workloads.downloads import Downloads
 from penstock.workloads.expiry import Expiry
 from penstock.workloads.interfaces import Tasks, Uploads
 from penstock.workloads.lifecycle import EXPIRY_TOPIC, Lifecycle
+from penstock.workloads.links import Links, Sign, own_signature
 from penstock.workloads.models import (
     CANCELABLE,
     CONDUCTED,
     FINISHED,
     REMOVING,
+    Account,
     Event,
+    Link,
     State,
     Submission,
     Workload,
@@ -56,6 +60,7 @@ class WorkloadService:
         room: Callable[[], Awaitable[Room]] | None = None,
         clock: Callable[[], int] = now_us,
         pause: Pause = asyncio.sleep,
+        sign: Sign | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -82,7 +87,8 @@ class WorkloadService:
         self._conductor = Conductor(lifecycle, steps, running.fail)
         self._expiry = Expiry(lifecycle, uploads, settings.upload_expiry_s, self._conductor.follow)
         self._watch: asyncio.Task[None] | None = None
-        self.downloads = Downloads(lifecycle, places, Accounts(database, pause))
+        accounts = Accounts(database, pause, clock)
+        self.downloads = Downloads(lifecycle, places, accounts, Links(accounts, sign or own_signature(), clock))
         uploads.on_complete = self.uploaded
         uploads.on_terminated = self._upload_given_up
 
@@ -115,7 +121,7 @@ class WorkloadService:
             if one.url is not None:
                 await self._threads.run(intake.check_own_data, self._places, owner, one.url)
         now, workload = self._clock(), new_id()
-        account, secret = new_account(workload)
+        account, secret = new_account(workload, now)
         new = Workload(
             id=workload,
             owner=owner,
@@ -175,6 +181,35 @@ class WorkloadService:
             self._conductor.follow(workload)
         elif found.state not in REMOVING:
             raise Conflict(f"The workload is {found.state.value}, not finished.", hint="Cancel it first.")
+
+    async def owner_of(self, workload: str) -> str | None:
+        """Whose it is, for an operator; also of one that was removed."""
+        return await self._database.read(lambda c: store.owner_of(c, workload))
+
+    async def account(self, owner: str, workload: str) -> Account | None:
+        """The workload's account; None where it is revoked. NotFound or Gone."""
+        await self._lifecycle.owned(owner, workload)
+        return await self.downloads.accounts.find(workload)
+
+    async def rotate_account(self, owner: str, workload: str) -> tuple[Account, str]:
+        """Give the workload a new secret, also where its account was revoked. NotFound, Gone or Conflict."""
+        await self._lifecycle.owned(owner, workload)
+        made = await self.downloads.accounts.rotate(workload)
+        if made is None:
+            raise Conflict("The workload is being removed.")
+        return made
+
+    async def revoke_account(self, owner: str, workload: str) -> None:
+        """Close the account at once. NotFound; nothing happens if the workload is gone."""
+        with suppress(Gone):
+            await self._lifecycle.owned(owner, workload)
+            await self.downloads.accounts.revoke(workload)
+
+    async def link(self, owner: str, workload: str, path: str, lifetime_s: int) -> Link:
+        """A signed link to one file of the results. NotFound, Gone or Conflict."""
+        found = await self._lifecycle.owned(owner, workload)
+        await self.downloads.find(found, path)
+        return await self.downloads.links.make(found, path, lifetime_s)
 
     async def uploaded(self, workload: str) -> bool:
         """Start preparing a workload that has all its uploads; False if it waits for some, or is past that."""

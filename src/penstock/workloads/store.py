@@ -67,6 +67,8 @@ accounts = Table(
     Column("name", String(32), nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("digest", LargeBinary, nullable=False),
+    Column("created_us", BigInteger, nullable=False, server_default="0"),
+    Column("crypt", Text, nullable=False, server_default=""),
 )
 
 tombstones = Table(
@@ -128,6 +130,15 @@ def owners(connection: Connection) -> dict[str, tuple[str, State]]:
     return {row.id: (row.owner, State(row.state)) for row in connection.execute(query)}
 
 
+def owner_of(connection: Connection, workload: str) -> str | None:
+    """Whose the workload is, or was."""
+    for table in (workloads, tombstones):
+        found: str | None = connection.execute(select(table.c.owner).where(table.c.id == workload)).scalar()
+        if found is not None:
+            return found
+    return None
+
+
 def move(
     connection: Connection,
     workload: str,
@@ -172,6 +183,12 @@ def account(connection: Connection, workload: str) -> Account | None:
     """The account of this workload."""
     row = connection.execute(select(accounts).where(accounts.c.workload == workload)).one_or_none()
     return None if row is None else Account(**row._mapping)
+
+
+def set_account(connection: Connection, new: Account) -> None:
+    """Give a workload this account instead of the one that it has, if any."""
+    close_account(connection, new.workload)
+    connection.execute(insert(accounts).values(vars(new)))
 
 
 def close_account(connection: Connection, workload: str) -> None:

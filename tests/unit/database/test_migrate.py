@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 import penstock.app  # noqa: F401 - loads every table
@@ -37,10 +38,12 @@ def test_a_second_run_changes_nothing_and_makes_no_copy(tmp_path: Path) -> None:
 def test_a_backup_holds_what_was_there(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     migrate(url)
-    module._back_up(url, "0001")
-    engine = make_engine(f"{url}.before-0001")
+    newest = ScriptDirectory.from_config(module._config()).get_current_head()
+    assert newest is not None
+    module._back_up(url, newest)
+    engine = make_engine(f"{url}.before-{newest}")
     with engine.connect() as connection:
-        assert MigrationContext.configure(connection).get_current_revision() == "0001"
+        assert MigrationContext.configure(connection).get_current_revision() == newest
     engine.dispose()
 
 
