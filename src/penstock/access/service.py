@@ -19,9 +19,10 @@ from penstock.access.models import AGENT_SCOPE, SCOPES, Principal, StoredToken
 from penstock.clock import MICROSECONDS, now_us
 from penstock.database.engine import Database
 from penstock.errors import InvalidInput, NotAuthenticated
-from penstock.names import check_owner, new_id
+from penstock.names import check_owner, is_id, new_id
 
 BEARER, ATTEMPT = "pst", "psa"
+SHORTEST_SECRET = 43  # 256 bits in letters and digits
 EVERYTHING = frozenset({"*"})
 FindAttempt = Callable[[str], Awaitable[tuple[str, str | None] | None]]
 
@@ -40,6 +41,18 @@ class AccessService:
         token, secret = new_token(owner, scopes, lifetime_s)
         await self._database.write(lambda connection: store.add(connection, token))
         return secret
+
+    async def enter(self, text: str, owner: str, scopes: Iterable[str], lifetime_s: int | None = None) -> None:
+        """Make a token valid that was chosen elsewhere, e.g. for a cluster's secret; InvalidInput if it is no token."""
+        kind, _, rest = text.partition("_")
+        public, _, secret = rest.rpartition("_")
+        if kind != BEARER or not is_id(public) or len(secret) < SHORTEST_SECRET:
+            raise InvalidInput(
+                "This is no token.",
+                hint=f"A token is {BEARER}_<26 letters and digits>_<{SHORTEST_SECRET} or more of them>.",
+            )
+        token = _stored(public, secret, owner, scopes, lifetime_s)
+        await self._database.write(lambda connection: store.add(connection, token))
 
     async def principal(self, credential: str | None) -> Principal:
         """Who sent this credential; NotAuthenticated if nobody that is known."""
@@ -84,14 +97,18 @@ _HINT = "Send `Authorization: Bearer <token>`; an operator makes one with `penst
 
 def new_token(owner: str, scopes: Iterable[str], lifetime_s: int | None) -> tuple[StoredToken, str]:
     """A token to store, and the secret to hand out."""
+    public, secret = new_id(), secrets.token_urlsafe(32).replace("_", "-")
+    return _stored(public, secret, owner, scopes, lifetime_s), f"{BEARER}_{public}_{secret}"
+
+
+def _stored(public: str, secret: str, owner: str, scopes: Iterable[str], lifetime_s: int | None) -> StoredToken:
     granted = frozenset(scopes)
     for scope in sorted(granted):
         if scope not in SCOPES and not scope.startswith(AGENT_SCOPE):
             raise InvalidInput(f"{scope!r} is not a scope.", hint=f"Use {', '.join(SCOPES)} or agent:<site>.")
-    public, secret, salt, created = new_id(), secrets.token_urlsafe(32).replace("_", "-"), os.urandom(16), now_us()
+    salt, created = os.urandom(16), now_us()
     expires = None if lifetime_s is None else created + lifetime_s * MICROSECONDS
-    token = StoredToken(public, check_owner(owner), granted, salt, _digest(salt, secret), created, expires, None)
-    return token, f"{BEARER}_{public}_{secret}"
+    return StoredToken(public, check_owner(owner), granted, salt, _digest(salt, secret), created, expires, None)
 
 
 def matches(token: StoredToken, secret: str) -> bool:

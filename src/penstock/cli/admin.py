@@ -19,7 +19,7 @@ from penstock.access.service import BEARER, AccessService, alive, matches
 from penstock.clock import MICROSECONDS, now_us
 from penstock.database.engine import Database
 from penstock.database.migrate import migrate
-from penstock.errors import NotFound
+from penstock.errors import InvalidInput, NotFound
 from penstock.settings import Settings
 
 T = TypeVar("T")
@@ -63,6 +63,28 @@ def ensure(
         target.write(f"{secret}\n")
     beside.rename(file)
     Console().print("created")
+
+
+@token.command("enter")
+def enter(
+    owner: Owner,
+    scope: Scopes,
+    file: Annotated[Path, typer.Option(help="File with the token, e.g. of a Kubernetes secret.")],
+    days: Days = None,
+) -> None:
+    """Make the token in a file valid, which somebody else chose; prints `entered` or `unchanged`."""
+    if _holds(file, owner, frozenset(scope)):
+        Console().print("unchanged")
+        return
+    text = file.read_text().strip()
+    public = text.partition("_")[2].partition("_")[0]
+    if _read(lambda database: database.read(lambda connection: store.find(connection, public))) is not None:
+        raise InvalidInput(
+            f"The token {public!r} in {file} is known, but is not a live one of {owner!r} with these scopes.",
+            hint="Put another token into the file.",
+        )
+    _with_access(lambda access: access.enter(text, owner, scope, _seconds(days)))
+    Console().print("entered")
 
 
 @token.command("list")
@@ -109,7 +131,7 @@ def _with_access(job: Callable[[AccessService], Awaitable[T]]) -> T:
 
 def _holds(file: Path, owner: str, scopes: frozenset[str]) -> bool:
     """Whether ``file`` has a live token of this owner with these scopes."""
-    if not file.exists():
+    if not file.is_file():
         return False
     kind, _, rest = file.read_text().strip().partition("_")
     name, _, secret = rest.rpartition("_")

@@ -80,6 +80,20 @@ def test_a_token_without_the_scope_is_refused_in_words(guarded: RunningServer, t
     assert eve.json("task", "list") == []
 
 
+def test_a_token_chosen_elsewhere_is_entered_once_and_opens_from_then_on(
+    guarded: RunningServer, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(f"pst_{'0' * 25}1_{'a' * 43}\n")
+    eve = shell_at(guarded, tmp_path / "eve", PENSTOCK_TOKEN_FILE=str(token), PENSTOCK_DATA=str(guarded.data))
+    assert "token" in eve.wrong("task", "list", code=2)
+    words = ("admin", "token", "enter", "--file", str(token), "--scope", "tasks", "--owner")
+    assert eve.ok(*words, "eve") == "entered\n"
+    assert eve.ok(*words, "eve") == "unchanged\n"
+    assert eve.json("task", "list") == []
+    assert "not a live one of 'bob'" in eve.wrong(*words, "bob", code=2)
+
+
 def test_the_token_is_never_on_the_screen(guarded: RunningServer, tmp_path: Path) -> None:
     ada = user(guarded, tmp_path, "ada")
     secret = (tmp_path / "ada.token").read_text().strip()

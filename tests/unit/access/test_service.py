@@ -86,6 +86,20 @@ async def test_without_tokens_everybody_is_the_anonymous_owner(database: Databas
     assert (who.owner, who.may("anything")) == ("local", True)
 
 
+async def test_a_token_that_was_chosen_elsewhere_can_be_entered(access: AccessService) -> None:
+    text = f"pst_{new_id()}_{'a' * 43}"
+    await access.enter(text, "agents", ["agent:far"])
+    assert await access.principal(text) == Principal("agents", frozenset({"agent:far"}))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "secret", f"pst_{'x' * 26}_{'a' * 43}", f"pst_{'0' * 26}_{'a' * 42}", f"psa_{'0' * 26}_{'a' * 43}"]
+)
+async def test_what_is_no_token_cannot_be_entered(access: AccessService, text: str) -> None:
+    with pytest.raises(InvalidInput, match="no token"):
+        await access.enter(text, "agents", ["tasks"])
+
+
 def test_the_servers_key_is_made_once_and_kept_to_itself(tmp_path: Path) -> None:
     first = load_key(tmp_path / "secrets" / "key")
     assert (len(first), load_key(tmp_path / "secrets" / "key")) == (32, first)
