@@ -7,12 +7,12 @@ import os
 import select
 import signal
 
-from penstock.backends.local.failure import Failure, lost
+from penstock.backends.attempt.failure import Failure, lost
 from penstock.backends.local.sandbox import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from penstock.backends.local.shape import Plan
+    from penstock.backends.attempt.shape import Plan
 
 REPORT = "transfers.json"
 

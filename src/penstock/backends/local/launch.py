@@ -12,9 +12,9 @@ from pathlib import Path
 
 import penstock
 from penstock.agents.protocol import Work
-from penstock.backends.local.clear import clear
+from penstock.backends.attempt.clear import clear
+from penstock.backends.attempt.shape import Plan
 from penstock.backends.local.runner import LOCK
-from penstock.backends.local.shape import Plan
 from penstock.backends.local.strays import MARK
 from penstock.names import split_attempt
 

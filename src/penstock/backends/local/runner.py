@@ -13,19 +13,19 @@ import os
 import signal
 import time
 
-from penstock.backends.local.collect import Collection, permit
-from penstock.backends.local.failure import Failure
-from penstock.backends.local.sandbox import KILLED, Watch, execute
-from penstock.backends.local.stage import ROOT, Staged, stage
+from penstock.backends.attempt.collect import collect
+from penstock.backends.attempt.failure import Failure
+from penstock.backends.attempt.reasons import overtime, why
+from penstock.backends.attempt.stage import Staged, stage
+from penstock.backends.local.sandbox import Watch, execute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from penstock.backends.local.shape import Command, ExecutorResult, Log, Plan, Result
+    from penstock.backends.attempt.shape import Log, Plan, Result
 
 LOCK = 3  # the descriptor on which the agent hands over the held lock
 _PR_SET_CHILD_SUBREAPER = 36
 _MOST_DESCRIPTORS = 1 << 20
-_GIGABYTE = 10**9
 
 
 def main(directory: str) -> None:
@@ -85,35 +85,18 @@ class _Attempt:
         _write("started", {"at_us": time.time_ns() // 1000})
         _notify(self._plan)
         for position, command in enumerate(self._plan["executors"], start=1):
-            finished = execute(staged, command, self._watch)
+            finished = execute(staged, self._plan["sandbox"], command, self._watch)
             self._log["executors"].append(finished.result)
             if self._watch.stopped:
                 return None
             if finished.overtime:
-                return _executor_error(f"Executor {position} was ended after {limit} s: time_limit_s is {limit}.")
+                return overtime(position, limit)
             if finished.result["exit_code"] != 0 and not command["ignore_error"]:
-                return self._why(position, command, finished.result)
+                return why(position, command["command"][0], finished.result, self._plan["ram_bytes"])
         return None
 
-    def _why(self, position: int, command: Command, result: ExecutorResult) -> Failure:
-        code, peak, limit = result["exit_code"], result["peak_bytes"], self._plan["ram_bytes"]
-        if code == KILLED and peak > limit:
-            used, allowed = f"{peak / _GIGABYTE:.2f}", f"{limit / _GIGABYTE:g}"
-            return _executor_error(
-                f"out of memory: executor {position} was killed when it used {used} GB; ram_gb is {allowed}."
-            )
-        if code in (126, 127):
-            why = "was not found" if code == 127 else "cannot be executed"
-            return _executor_error(f"Executor {position} ended with exit code {code}: {command['command'][0]!r} {why}.")
-        return _executor_error(f"Executor {position} ended with exit code {code}.")
-
     def _collect(self, staged: Staged) -> Failure | None:
-        collection = Collection(self._plan, staged.view)
-        collection.take()
-        if collection.denied:
-            permit(ROOT)  # an executor may have closed directories to everybody: open them and look again
-            collection = Collection(self._plan, staged.view)
-            collection.take()
+        collection = collect(self._plan, staged.view)
         self._log["outputs"] = collection.outputs
         self._log["system_logs"] += collection.logs
         return collection.problem
@@ -121,10 +104,6 @@ class _Attempt:
     def _check_stopped(self) -> None:
         if self._watch.asked():
             raise Failure("CANCELED", "The attempt was ended.")
-
-
-def _executor_error(reason: str) -> Failure:
-    return Failure("EXECUTOR_ERROR", reason)
 
 
 def _wakeup() -> int:

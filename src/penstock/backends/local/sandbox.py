@@ -9,17 +9,17 @@ import signal
 import stat
 import time
 
-from penstock.backends.local.failure import Failure, lost, system_error
-from penstock.backends.local.stage import Staged, failure_of, make_folder
+from penstock.backends.attempt.failure import Failure, lost, system_error
+from penstock.backends.attempt.reasons import KILLED
+from penstock.backends.attempt.stage import Staged, failure_of, make_folder
+from penstock.backends.attempt.view import View
 from penstock.backends.local.tails import FileTail, PipeTail, Tail
-from penstock.backends.local.view import View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from penstock.backends.local.shape import Command, ExecutorResult
+    from penstock.backends.attempt.shape import Command, ExecutorResult
 
 _MARK = "PENSTOCK_ATTEMPT"  # as in strays
-KILLED = 128 + signal.SIGKILL
 _READ = os.O_RDONLY | os.O_NONBLOCK  # a FIFO must not hold us
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
 _MORE_KILLABLE = b"500"  # oom_score_adj: the job goes before the services of this machine
@@ -55,13 +55,16 @@ class Watch:
         return None if self.limit is None else max(0, int((self.limit - time.monotonic()) * 1000) + 1)
 
 
-def execute(staged: Staged, command: Command, watch: Watch) -> Finished:
-    """Run one executor to its end, or until ``watch`` ends it. Failure when there can be no sandbox."""
+def execute(staged: Staged, sandbox: list[str], command: Command, watch: Watch) -> Finished:
+    """Run one executor to its end, or until ``watch`` ends it. Failure when there can be no sandbox.
+
+    ``sandbox`` is the command line of bubblewrap that all executors share.
+    """
     streams = _Streams(staged.view, command)
     staged.check_points()
     start_us = time.time_ns() // 1000
     try:
-        process, status = _spawn(staged, command, streams)
+        process, status = _spawn(staged, sandbox, command, streams)
         try:
             overtime = _wait(process, streams, watch)
         finally:
@@ -166,15 +169,15 @@ def _open_in_view(view: View, path: str, flags: int) -> int:
     return view.open(spot, flags)
 
 
-def _spawn(staged: Staged, command: Command, streams: _Streams) -> tuple[int, int]:
+def _spawn(staged: Staged, sandbox: list[str], command: Command, streams: _Streams) -> tuple[int, int]:
     """Process id of bubblewrap, and the descriptor it writes its status to."""
     status, status_sink = os.pipe2(os.O_CLOEXEC)
     arguments = os.memfd_create("arguments", os.MFD_CLOEXEC)
-    os.write(arguments, _joined(_arguments(staged, command, status_sink)))
+    os.write(arguments, _joined(_arguments(staged, sandbox, command, status_sink)))
     os.lseek(arguments, 0, os.SEEK_SET)
     for descriptor in (arguments, status_sink):
         os.set_inheritable(descriptor, True)
-    program = staged.plan["sandbox"][0]
+    program = sandbox[0]
     words = [program, "--args", str(arguments), "--", "nice", "-n", "5", "--", *command["command"]]
     actions = [
         (os.POSIX_SPAWN_DUP2, source, target)
@@ -203,8 +206,8 @@ def _environment(staged: Staged) -> dict[str, str]:
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", _MARK: staged.plan["attempt"]}
 
 
-def _arguments(staged: Staged, command: Command, status: int) -> list[str]:
-    words = [*staged.plan["sandbox"][1:], *staged.arguments(), "--json-status-fd", str(status)]
+def _arguments(staged: Staged, sandbox: list[str], command: Command, status: int) -> list[str]:
+    words = [*sandbox[1:], *staged.arguments(), "--json-status-fd", str(status)]
     for name, value in command["env"].items():
         words += ["--setenv", name, value]
     workdir = command["workdir"]

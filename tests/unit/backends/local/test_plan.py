@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from penstock.agents.protocol import Work
+from penstock.backends.attempt.shape import Plan
 from penstock.backends.local.plan import build
-from penstock.backends.local.shape import Plan
 from penstock.backends.local.site import Shared, Site
 from penstock.errors import InvalidInput
 from penstock.names import TOOLS_IMAGE

@@ -19,4 +19,4 @@ def test_the_runner_imports_no_slow_module() -> None:
     )
     found = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
     assert SLOW.isdisjoint(found.stdout.split())
-    assert "penstock.backends.local.collect" in found.stdout.split()
+    assert "penstock.backends.attempt.collect" in found.stdout.split()

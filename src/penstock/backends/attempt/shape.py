@@ -71,23 +71,28 @@ class Point(TypedDict):
     content: NotRequired[str]
 
 
-class Plan(TypedDict):
-    """All a runner needs to know. ``sandbox`` is the command line that all executors share."""
+class Tree(TypedDict):
+    """What ``stage`` puts together and ``collect`` looks through: a tree below ``root/`` and what is mounted in it."""
 
     attempt: str
-    notify: str
     workspace: str
-    sandbox: list[str]
     etc: list[Point]
     skeleton: list[Point]
     system: list[str]
     folders: list[str]
     contents: dict[str, str]
-    transfers: list[Transfer]
-    fetch: list[str]
     binds: list[Bind]
     executors: list[Command]
     outputs: list[Wanted]
+
+
+class Plan(Tree):
+    """All a local runner needs to know. ``sandbox`` is the command line that all executors share."""
+
+    notify: str
+    sandbox: list[str]
+    transfers: list[Transfer]
+    fetch: list[str]
     time_limit_s: int | None
     ram_bytes: int
     system_logs: list[str]

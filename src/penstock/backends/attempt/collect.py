@@ -11,13 +11,13 @@ import os
 import stat
 from collections.abc import Iterator
 
-from penstock.backends.local.failure import Failure, system_error
-from penstock.backends.local.stage import ROOT, WORKSPACE, failure_of
-from penstock.backends.local.view import Outside, Spot, View
+from penstock.backends.attempt.failure import Failure, system_error
+from penstock.backends.attempt.stage import ROOT, WORKSPACE, failure_of
+from penstock.backends.attempt.view import Outside, Spot, View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from penstock.backends.local.shape import OutputResult, Plan, Wanted
+    from penstock.backends.attempt.shape import OutputResult, Tree, Wanted
 
 COPIES = "outputs"
 _CHUNK = 8 << 20
@@ -31,8 +31,9 @@ class Collection:
     way, which ``permit`` can change.
     """
 
-    def __init__(self, plan: Plan, view: View) -> None:
+    def __init__(self, plan: Tree, view: View, directory: str = ".") -> None:
         self._plan = plan
+        self._directory = directory
         self._view = view
         self._claimed: set[str] = set()
         self._copies = 0
@@ -169,9 +170,9 @@ class Collection:
             os.close(descriptor)
 
     def _copy(self, spot: Spot, target: str) -> int:
-        os.makedirs(COPIES, exist_ok=True)
+        os.makedirs(f"{self._directory}/{COPIES}", exist_ok=True)
         source = self._view.open(spot, os.O_RDONLY)
-        sink = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        sink = os.open(f"{self._directory}/{target}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         try:
             size = 0
             while copied := os.copy_file_range(source, sink, _CHUNK):
@@ -187,11 +188,22 @@ class Collection:
         if len(self._claimed) > _EVERY_FILE_ITSELF:
             import ctypes
 
-            descriptor = os.open(ROOT, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = os.open(f"{self._directory}/{ROOT}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def collect(plan: Tree, view: View, directory: str = ".") -> Collection:
+    """Every declared output, those included that an executor has closed to everybody."""
+    collection = Collection(plan, view, directory)
+    collection.take()
+    if collection.denied:
+        permit(f"{directory}/{ROOT}")  # open what was closed and look again
+        collection = Collection(plan, view, directory)
+        collection.take()
+    return collection
 
 
 def _allow(path: str, bits: int) -> None:

@@ -6,12 +6,12 @@ import errno
 import os
 import stat
 
-from penstock.backends.local.failure import Failure, lost, system_error
-from penstock.backends.local.view import Outside, View
+from penstock.backends.attempt.failure import Failure, lost, system_error
+from penstock.backends.attempt.view import Outside, View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from penstock.backends.local.shape import Bind, Plan, Point
+    from penstock.backends.attempt.shape import Bind, Point, Tree
 
 ROOT = "root"
 ETC = "etc"
@@ -37,9 +37,11 @@ class Mounted:
 class Staged:
     """A sandbox that is ready: its view, and its mounts, outer ones first."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Tree, directory: str) -> None:
         self.plan = plan
-        self.view = View(os.path.abspath(ROOT), tuple(plan["system"]))
+        self.directory = directory
+        self.root = f"{directory}/{ROOT}"
+        self.view = View(os.path.abspath(self.root), tuple(plan["system"]))
         self.mounts: list[Mounted] = []
 
     def check_points(self) -> None:
@@ -48,9 +50,9 @@ class Staged:
         bubblewrap follows links in its root while it mounts, outside of the sandbox still.
         """
         for point in self.plan["skeleton"]:
-            _make_point(ROOT, point)
+            _make_point(self.root, point)
         for mounted in self.mounts:
-            _make_point(ROOT, {"path": mounted.path, "type": "DIRECTORY" if mounted.folder else "FILE"})
+            _make_point(self.root, {"path": mounted.path, "type": "DIRECTORY" if mounted.folder else "FILE"})
 
     def arguments(self) -> list[str]:
         """bubblewrap's arguments for the mounts."""
@@ -59,15 +61,21 @@ class Staged:
             found += ["--bind-fd" if mounted.writable else "--ro-bind-fd", str(mounted.descriptor), mounted.path]
         return found
 
+    def close(self) -> None:
+        """Let go of what is mounted."""
+        for mounted in self.mounts:
+            os.close(mounted.descriptor)
+        self.mounts.clear()
 
-def stage(plan: Plan) -> Staged:
-    """The sandbox of ``plan``, put together below the current directory; Failure names what cannot be."""
-    os.mkdir(ROOT, 0o750)
-    os.mkdir(ETC, 0o755)
+
+def stage(plan: Tree, directory: str = ".") -> Staged:
+    """The sandbox of ``plan``, put together in the attempt's directory; Failure names what cannot be."""
+    os.mkdir(f"{directory}/{ROOT}", 0o750)
+    os.mkdir(f"{directory}/{ETC}", 0o755)
     for point in plan["etc"]:
-        _make_point(ETC, point)
-    _write_contents(plan["contents"])
-    staged = Staged(plan)
+        _make_point(f"{directory}/{ETC}", point)
+    _write_contents(directory, plan["contents"])
+    staged = Staged(plan, directory)
     wanted = _wanted(plan)
     for bind in sorted(plan["binds"], key=lambda bind: bind["path"].count("/")):
         _mount(staged, bind, wanted)
@@ -96,14 +104,14 @@ def failure_of(error: OSError, what: str) -> Failure:
     return lost(reason) if full else system_error(reason)
 
 
-def _write_contents(contents: dict[str, str]) -> None:
+def _write_contents(directory: str, contents: dict[str, str]) -> None:
     for path, content in contents.items():
-        os.makedirs(path.rpartition("/")[0], exist_ok=True)
-        with open(path, "w", encoding="utf-8", newline="") as file:
+        os.makedirs(f"{directory}/{path}".rpartition("/")[0], exist_ok=True)
+        with open(f"{directory}/{path}", "w", encoding="utf-8", newline="") as file:
             file.write(content)
 
 
-def _wanted(plan: Plan) -> dict[str, bool]:
+def _wanted(plan: Tree) -> dict[str, bool]:
     """Every path that must be possible in the sandbox, and whether it is written to."""
     paths = dict.fromkeys((bind["path"] for bind in plan["binds"]), False)
     written = [*plan["folders"], *(output["path"] for output in plan["outputs"])]
@@ -114,7 +122,7 @@ def _wanted(plan: Plan) -> dict[str, bool]:
 
 def _mount(staged: Staged, bind: Bind, wanted: dict[str, bool]) -> None:
     folder = bind["type"] == "DIRECTORY"
-    host, descriptor = _open_source(staged.plan, bind)
+    host, descriptor = _open_source(staged, bind)
     mode = os.fstat(descriptor).st_mode
     if not (stat.S_ISDIR(mode) if folder else stat.S_ISREG(mode)):
         raise system_error(f"The input {bind['label']} is not what its type says: {bind['type']}.")
@@ -160,14 +168,14 @@ def _spread(staged: Staged, path: str, host: str, inside: dict[str, bool]) -> No
             _add(staged, here, source, os.open(source, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC), writable=False)
 
 
-def _open_source(plan: Plan, bind: Bind) -> tuple[str, int]:
+def _open_source(staged: Staged, bind: Bind) -> tuple[str, int]:
     """Path and descriptor of what is to be mounted; Failure names a URL that leads nowhere or too far."""
     try:
         if bind["kind"] == "workspace":
-            return _open_in_workspace(plan["workspace"], bind["source"])
+            return _open_in_workspace(staged.plan["workspace"], bind["source"])
         if bind["kind"] == "path":
             return _open_allowed(bind["source"], bind["within"])
-        host = os.path.abspath(bind["source"])
+        host = os.path.abspath(f"{staged.directory}/{bind['source']}")
         return host, os.open(host, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise system_error(f"The input {bind['label']} does not exist.") from error

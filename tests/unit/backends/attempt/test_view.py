@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.backends.local.view import Outside, View
+from penstock.backends.attempt.view import Outside, View
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from penstock.backends.local.clear import clear
+from penstock.backends.attempt.clear import clear
 
 
 def test_what_is_not_there_is_removed_already(tmp_path: Path) -> None:
