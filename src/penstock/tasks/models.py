@@ -6,13 +6,28 @@ Field names and meanings of TaskSpec and below are those of the GA4GH TES 1.1 sp
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 MOST_EXECUTORS = 64
-Text = Annotated[str, Field(max_length=1 << 20)]
+LARGEST_CONTENT = 1 << 20  # characters; TES 1.1 asks for 128 KiB at least
+# What is indexed has to fit an index entry: PostgreSQL's are at most 2,704 bytes, and a character may take four.
+LONGEST_NAME = 512
+LONGEST_TAG_KEY, LONGEST_TAG_VALUE = 128, 512
+TagKey = Annotated[str, Field(max_length=LONGEST_TAG_KEY)]
+TagValue = Annotated[str, Field(max_length=LONGEST_TAG_VALUE)]
 
 
 class State(StrEnum):
@@ -55,6 +70,23 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
+def unset(value: object, info: ValidationInfo) -> object:
+    """The field's default for None and "": to clients made from TES's protocol buffers both mean "not said"."""
+    return FileType.FILE if info.field_name == "type" and not value else value or None
+
+
+def whole(number: float) -> float:
+    """An int where it is one: TES 1.1 has ``cpu_cores`` as an int32, and strictly typed clients cannot read 1.0."""
+    return int(number) if number == int(number) else number
+
+
+Cores = Annotated[
+    float,
+    PlainSerializer(whole, return_type=int | float, when_used="json"),
+    WithJsonSchema({"type": "number"}, mode="serialization"),
+]
+
+
 class Input(_Model):
     """A file or directory that appears at ``path`` before the first executor starts; ``content`` wins over ``url``."""
 
@@ -63,8 +95,17 @@ class Input(_Model):
     url: str | None = None
     path: str
     type: FileType = FileType.FILE
-    content: str | None = None
+    content: Annotated[str | None, Field(max_length=LARGEST_CONTENT)] = None
     streamable: bool | None = None
+
+    _unset = field_validator("type", "url", mode="before")(unset)
+
+    @model_validator(mode="after")
+    def _content_wins(self) -> Self:
+        """Clients made from the protocol buffers send an empty ``content`` with every ``url``."""
+        if self.content == "" and self.url is not None:
+            self.content = None
+        return self
 
 
 class Output(_Model):
@@ -77,14 +118,16 @@ class Output(_Model):
     path_prefix: str | None = None
     type: FileType = FileType.FILE
 
+    _unset = field_validator("type", "path_prefix", mode="before")(unset)
+
 
 class Resources(_Model):
     """What a task needs; None leaves it to the deployment."""
 
-    cpu_cores: float | None = Field(None, ge=0)
+    cpu_cores: Cores | None = Field(None, ge=0, allow_inf_nan=False)
     preemptible: bool | None = None
-    ram_gb: float | None = Field(None, ge=0)
-    disk_gb: float | None = Field(None, ge=0)
+    ram_gb: float | None = Field(None, ge=0, allow_inf_nan=False)
+    disk_gb: float | None = Field(None, ge=0, allow_inf_nan=False)
     zones: list[str] | None = None
     backend_parameters: dict[str, Any] | None = None
     backend_parameters_strict: bool | None = None
@@ -102,18 +145,20 @@ class Executor(_Model):
     env: dict[str, str] | None = None
     ignore_error: bool | None = None
 
+    _unset = field_validator("workdir", "stdin", "stdout", "stderr", mode="before")(unset)
+
 
 class TaskSpec(_Model):
     """What a client asks for: the body of TES CreateTask."""
 
-    name: str | None = None
+    name: Annotated[str | None, Field(max_length=LONGEST_NAME)] = None
     description: str | None = None
     inputs: list[Input] | None = None
     outputs: list[Output] | None = None
     resources: Resources | None = None
     executors: list[Executor] = Field(min_length=1)
     volumes: list[str] | None = None
-    tags: dict[str, str] | None = None
+    tags: dict[TagKey, TagValue] | None = None
 
 
 class Mount(_Model):
@@ -214,6 +259,16 @@ class Task(_Model):
     spec: TaskSpec
     terms: Terms
     attempts: list[Attempt] = []
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What TES's MINIMAL view and a check of who owns a task need."""
+
+    id: str
+    owner: str
+    workload: str | None
+    state: State
 
 
 class Room(_Model):

@@ -13,9 +13,10 @@ from penstock.clock import Deadline
 from penstock.database.engine import Database
 from penstock.errors import Conflict, NotFound
 from penstock.signals import QUEUE, Signals, workload_topic
-from penstock.tasks import leases, store
+from penstock.tasks import leases, listing, store
 from penstock.tasks.admission import Candidate
-from penstock.tasks.models import FINAL, Created, Kind, NewTask, Progress, State, Task
+from penstock.tasks.listing import Filter
+from penstock.tasks.models import FINAL, Brief, Created, Kind, NewTask, Progress, State, Task
 from penstock.tasks.publish import Publisher
 from penstock.tasks.queue import Queue, refuse_what_never_fits, site_topic
 
@@ -44,9 +45,20 @@ class TaskService:
             raise NotFound(f"There is no task {task!r}.")
         return found
 
-    async def page(self, wanted: store.Filter, *, with_attempts: bool) -> list[Task]:
-        """The newest tasks that match."""
-        return await self._database.read(lambda c: store.page(c, wanted, with_attempts=with_attempts))
+    async def brief(self, task: str) -> Brief:
+        """Whose a task is and its state; NotFound."""
+        found = await self._database.read(lambda connection: store.brief(connection, [task]))
+        if not found:
+            raise NotFound(f"There is no task {task!r}.")
+        return found[0]
+
+    async def page(self, wanted: Filter) -> list[Task]:
+        """The newest tasks that match, with their attempts."""
+        return await self._database.read(lambda connection: store.page(connection, wanted))
+
+    async def brief_page(self, wanted: Filter) -> list[Brief]:
+        """The states of the newest tasks that match."""
+        return await self._database.read(lambda connection: store.brief(connection, listing.page(connection, wanted)))
 
     async def cancel(self, task: str) -> None:
         """Cancel a task; one that has ended stays as it is."""

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, select, update
 
 from penstock.clock import now_us
 from penstock.names import new_id
-from penstock.tasks.models import FINAL, Attempt, AttemptLog, Created, Kind, NewTask, Progress, State, Task
+from penstock.tasks import listing
+from penstock.tasks.listing import Filter
+from penstock.tasks.models import FINAL, Attempt, AttemptLog, Brief, Created, Kind, NewTask, Progress, State, Task
 from penstock.tasks.tables import attempts, parents, tags, tasks
-
-
-@dataclass(frozen=True)
-class Filter:
-    """What a list of tasks is narrowed to. ``tags`` are (key, value) pairs; an empty value matches any."""
-
-    owner: str | None = None
-    state: State | None = None
-    name_prefix: str = ""
-    tags: tuple[tuple[str, str], ...] = ()
-    before: str | None = None  # only tasks with a smaller id: the next page of newest first
-    limit: int = 256
 
 
 def create(connection: Connection, new: NewTask) -> Created:
@@ -37,7 +26,7 @@ def create(connection: Connection, new: NewTask) -> Created:
     task = new_id()
     connection.execute(insert(tasks).values(_row(connection, task, new)))
     if new.spec.tags:
-        pairs = [{"task": task, "key": key, "value": value} for key, value in new.spec.tags.items()]
+        pairs = [{"owner": new.owner, "task": task, "key": key, "value": value} for key, value in new.spec.tags.items()]
         connection.execute(insert(tags), pairs)
     return Created(id=task, key=new.key, state=State.QUEUED, created=True)
 
@@ -117,27 +106,19 @@ def get(connection: Connection, task: str, *, with_attempts: bool = True) -> Tas
     return as_task(row, _attempts_of(connection, [task]).get(task, []) if with_attempts else [])
 
 
-def page(connection: Connection, wanted: Filter, *, with_attempts: bool = True) -> list[Task]:
-    """The newest tasks that match, at most ``wanted.limit``."""
-    rows = connection.execute(_matching(wanted).order_by(tasks.c.id.desc()).limit(wanted.limit)).all()
-    logs = _attempts_of(connection, [row.id for row in rows]) if with_attempts else {}
+def brief(connection: Connection, ids: Sequence[str]) -> list[Brief]:
+    """Those of the tasks that exist, newest first, without what costs time to read."""
+    columns = select(tasks.c.id, tasks.c.owner, tasks.c.workload, tasks.c.state)
+    rows = connection.execute(columns.where(tasks.c.id.in_(ids)).order_by(tasks.c.id.desc()))
+    return [Brief(row.id, row.owner, row.workload, State(row.state)) for row in rows]
+
+
+def page(connection: Connection, wanted: Filter) -> list[Task]:
+    """The newest tasks that match, at most ``wanted.limit``, with their attempts."""
+    ids = listing.page(connection, wanted)
+    rows = connection.execute(select(tasks).where(tasks.c.id.in_(ids)).order_by(tasks.c.id.desc())).all()
+    logs = _attempts_of(connection, ids)
     return [as_task(row, logs.get(row.id, [])) for row in rows]
-
-
-def _matching(wanted: Filter) -> Select[Any]:
-    query = select(tasks)
-    if wanted.owner is not None:
-        query = query.where(tasks.c.owner == wanted.owner)
-    if wanted.state is not None:
-        query = query.where(tasks.c.state == wanted.state.value)
-    if wanted.before is not None:
-        query = query.where(tasks.c.id < wanted.before)
-    if wanted.name_prefix:
-        query = query.where(func.substr(tasks.c.name, 1, len(wanted.name_prefix)) == wanted.name_prefix)
-    for key, value in wanted.tags:
-        match = select(literal(1)).where(tags.c.task == tasks.c.id, tags.c.key == key)
-        query = query.where((match.where(tags.c.value == value) if value else match).exists())
-    return query
 
 
 def changed(connection: Connection, workload: str, after: int, limit: int = 1000) -> list[Task]:

@@ -6,6 +6,9 @@ from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, St
 
 from penstock.database.tables import metadata
 
+# Compared by code point on every database, as SQLite does: a prefix is a range of an index.
+ByCodePoint = Text().with_variant(Text(collation="C"), "postgresql")
+
 tasks = Table(
     "tasks",
     metadata,
@@ -14,7 +17,7 @@ tasks = Table(
     Column("workload", String(26)),
     Column("key", String(128)),
     Column("kind", String(8), nullable=False),
-    Column("name", Text, nullable=False),
+    Column("name", ByCodePoint, nullable=False),
     Column("rule", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
@@ -34,6 +37,7 @@ tasks = Table(
     Index("ix_tasks_workload_sequence", "workload", "sequence"),
     Index("ix_tasks_owner_id", "owner", "id"),
     Index("ix_tasks_owner_state_id", "owner", "state", "id"),
+    Index("ix_tasks_owner_name_id", "owner", "name", "id"),
 )
 Index(
     "ix_tasks_queued",
@@ -81,9 +85,11 @@ tags = Table(
     "task_tags",
     metadata,
     Column("task", String(26), ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-    Index("ix_task_tags_key_value_task", "key", "value", "task"),
+    Column("key", ByCodePoint, primary_key=True),
+    Column("value", ByCodePoint, nullable=False),
+    Column("owner", String(63), nullable=False),
+    Index("ix_task_tags_owner_key_value_task", "owner", "key", "value", "task"),
+    Index("ix_task_tags_owner_key_task", "owner", "key", "task"),
 )
 
 # What belongs to a workload as a parent of tasks: its sequence counts up with every change of one of them.

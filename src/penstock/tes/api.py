@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
 
 from penstock.access.api import allow
 from penstock.access.models import Principal
 from penstock.services import Services, services
-from penstock.tasks.models import State, TaskSpec
-from penstock.tasks.store import Filter
-from penstock.tes.models import TesCreateTaskResponse, TesListTasksResponse, TesServiceInfo, TesTask, View
+from penstock.tasks.models import TaskSpec
+from penstock.tes.models import (
+    TesCreateTaskResponse,
+    TesListTasksResponse,
+    TesServiceInfo,
+    TesState,
+    TesTask,
+    View,
+    Wanted,
+)
 
 PREFIXES = ("/ga4gh/tes/v1", "/v1")
 router = APIRouter(tags=["TaskService"])
 Caller = Annotated[Principal, Depends(allow("tasks"))]
 Inside = Annotated[Services, Depends(services)]
 Words = Annotated[list[str], Query()]
+Task = Annotated[str, Path(alias="id")]
 
 
 @router.get("/service-info")
@@ -40,7 +48,7 @@ async def list_tasks(
     caller: Caller,
     inside: Inside,
     name_prefix: str = "",
-    state: State | None = None,
+    state: TesState | None = None,
     tag_key: Words = [],  # noqa: B006 - FastAPI copies it
     tag_value: Words = [],  # noqa: B006 - FastAPI copies it
     page_size: int = 256,
@@ -48,20 +56,18 @@ async def list_tasks(
     view: View = View.MINIMAL,
 ) -> TesListTasksResponse:
     """The caller's tasks, newest first."""
-    values = tag_value + [""] * (len(tag_key) - len(tag_value))
-    pairs = tuple(zip(tag_key, values, strict=False))
-    wanted = Filter(state=state, name_prefix=name_prefix, tags=pairs, before=page_token or None)
-    return await inside.tes.page(wanted, page_size, view, caller)
+    wanted = Wanted(name_prefix, state, tag_key, tag_value, page_size, page_token or None)
+    return await inside.tes.page(wanted, view, caller)
 
 
-@router.get("/tasks/{task}", response_model_exclude_none=True)
-async def get_task(task: str, caller: Caller, inside: Inside, view: View = View.MINIMAL) -> TesTask:
+@router.get("/tasks/{id}", response_model_exclude_none=True)
+async def get_task(task: Task, caller: Caller, inside: Inside, view: View = View.MINIMAL) -> TesTask:
     """One task."""
     return await inside.tes.get(task, view, caller)
 
 
-@router.post("/tasks/{task}:cancel")
-async def cancel_task(task: str, caller: Caller, inside: Inside) -> JSONResponse:
+@router.post("/tasks/{id}:cancel")
+async def cancel_task(task: Task, caller: Caller, inside: Inside) -> JSONResponse:
     """Cancel a task."""
     await inside.tes.cancel(task, caller)
     return JSONResponse({})

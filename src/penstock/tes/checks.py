@@ -25,6 +25,8 @@ def check(spec: TaskSpec, principal: Principal) -> None:
         _check_output(output, principal)
     for path in _paths(spec):
         check_absolute_path(path)
+    if any("\0" in text for text in [spec.name or "", *(spec.tags or {}), *(spec.tags or {}).values()]):
+        raise InvalidInput("The task's name or one of its tags holds a NUL character.")
     for executor in spec.executors:
         if any("\0" in word for word in [*executor.command, *(executor.env or {}), *(executor.env or {}).values()]):
             raise InvalidInput("A command or environment variable holds a NUL character.")

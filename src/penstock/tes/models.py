@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import BaseModel
 
 from penstock.tasks.models import Executor, Input, Output, Resources, State
+
+
+class TesState(StrEnum):
+    """tesState: every name that TES 1.1 has; no task of this server is ever UNKNOWN, PAUSED or PREEMPTED."""
+
+    UNKNOWN = "UNKNOWN"
+    QUEUED = "QUEUED"
+    INITIALIZING = "INITIALIZING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    COMPLETE = "COMPLETE"
+    EXECUTOR_ERROR = "EXECUTOR_ERROR"
+    SYSTEM_ERROR = "SYSTEM_ERROR"
+    CANCELED = "CANCELED"
+    PREEMPTED = "PREEMPTED"
+    CANCELING = "CANCELING"
+
+
+NEVER_USED = frozenset({TesState.UNKNOWN, TesState.PAUSED, TesState.PREEMPTED})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The query of ListTasks as it was sent."""
+
+    name_prefix: str
+    state: TesState | None
+    tag_key: Sequence[str]
+    tag_value: Sequence[str]
+    page_size: int
+    page_token: str | None
 
 
 class View(StrEnum):

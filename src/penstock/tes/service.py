@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import penstock
 from penstock.access.models import Principal
 from penstock.errors import InvalidInput, NotFound
 from penstock.names import is_id
 from penstock.settings import Settings
-from penstock.tasks.models import MOST_EXECUTORS, Created, NewTask, Task, TaskSpec
+from penstock.tasks.listing import Filter
+from penstock.tasks.models import MOST_EXECUTORS, Brief, Created, NewTask, State, TaskSpec
 from penstock.tasks.service import TaskService
-from penstock.tasks.store import Filter
 from penstock.tes.checks import check
-from penstock.tes.models import Organization, TesListTasksResponse, TesServiceInfo, TesTask, View
+from penstock.tes.models import NEVER_USED, Organization, TesListTasksResponse, TesServiceInfo, TesTask, View, Wanted
 from penstock.tes.parameters import BACKEND_PARAMETERS, terms
-from penstock.tes.views import view
+from penstock.tes.views import minimal, view
 
 LARGEST_PAGE = 2047
+MOST_TAG_FILTERS = 16
 
 
 class TesService:
@@ -34,18 +34,20 @@ class TesService:
 
     async def get(self, task: str, wanted: View, principal: Principal) -> TesTask:
         """One task of the caller's; NotFound for a stranger's, too."""
-        return view(await self._own(task, principal), wanted)
+        brief = await self._own(task, principal)
+        return minimal(brief) if wanted is View.MINIMAL else view(await self._tasks.get(task), wanted)
 
-    async def page(self, wanted: Filter, size: int, shown: View, principal: Principal) -> TesListTasksResponse:
-        """One page, newest first."""
-        if not 1 <= size <= LARGEST_PAGE:
-            raise InvalidInput(f"page_size={size} is not between 1 and {LARGEST_PAGE}.")
-        if wanted.before is not None and not is_id(wanted.before):
-            raise InvalidInput(f"{wanted.before!r} is not a page token of this server.")
-        mine = replace(wanted, owner=principal.owner, limit=size + 1)
-        found = await self._tasks.page(mine, with_attempts=shown is not View.MINIMAL)
-        token = found[size - 1].id if len(found) > size else None
-        return TesListTasksResponse(tasks=[view(one, shown) for one in found[:size]], next_page_token=token)
+    async def page(self, wanted: Wanted, shown: View, principal: Principal) -> TesListTasksResponse:
+        """One page, newest first; a token only when there is more."""
+        mine = filter_of(wanted, principal.owner)
+        if wanted.state in NEVER_USED:
+            return TesListTasksResponse(tasks=[])
+        if shown is View.MINIMAL:
+            found = [minimal(one) for one in await self._tasks.brief_page(mine)]
+        else:
+            found = [view(one, shown) for one in await self._tasks.page(mine)]
+        token = found[wanted.page_size - 1].id if len(found) > wanted.page_size else None
+        return TesListTasksResponse(tasks=found[: wanted.page_size], next_page_token=token)
 
     async def cancel(self, task: str, principal: Principal) -> None:
         """Cancel the caller's task; one that has ended stays as it is."""
@@ -69,10 +71,31 @@ class TesService:
             owner=principal.owner, spec=spec, terms=terms(spec.resources), workload=principal.workload, key=key
         )
 
-    async def _own(self, task: str, principal: Principal) -> Task:
-        found = await self._tasks.get(task) if is_id(task) else None
-        foreign = found is None or (found.owner != principal.owner and not principal.may("admin"))
-        if foreign or (principal.workload is not None and found is not None and found.workload != principal.workload):
-            raise NotFound(f"There is no task {task!r}.")
-        assert found is not None  # noqa: S101 - foreign covers it; for the type checker
-        return found
+    async def _own(self, task: str, principal: Principal) -> Brief:
+        if is_id(task):
+            found = await self._tasks.brief(task)
+            mine = found.owner == principal.owner or principal.may("admin")
+            if mine and principal.workload in (None, found.workload):
+                return found
+        raise NotFound(f"There is no task {task!r}.")
+
+
+def filter_of(wanted: Wanted, owner: str) -> Filter:
+    """What to look for, one task more than a page holds; InvalidInput names what cannot be looked for."""
+    if not 1 <= wanted.page_size <= LARGEST_PAGE:
+        raise InvalidInput(f"page_size={wanted.page_size} is not between 1 and {LARGEST_PAGE}.")
+    if wanted.page_token is not None and not is_id(wanted.page_token):
+        raise InvalidInput(f"{wanted.page_token!r} is not a page token of this server.")
+    if max(len(wanted.tag_key), len(wanted.tag_value)) > MOST_TAG_FILTERS:
+        raise InvalidInput(f"{len(wanted.tag_key)} tag_key: a list may be narrowed by at most {MOST_TAG_FILTERS} tags.")
+    if len(wanted.tag_value) > len(wanted.tag_key):
+        raise InvalidInput(f"{len(wanted.tag_value)} tag_value for {len(wanted.tag_key)} tag_key.")
+    values = [*wanted.tag_value, *[""] * (len(wanted.tag_key) - len(wanted.tag_value))]
+    return Filter(
+        owner=owner,
+        state=None if wanted.state is None or wanted.state in NEVER_USED else State(wanted.state.value),
+        name_prefix=wanted.name_prefix,
+        tags=tuple(zip(wanted.tag_key, values, strict=True)),
+        before=wanted.page_token,
+        limit=wanted.page_size + 1,
+    )

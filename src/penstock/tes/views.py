@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 from penstock.clock import iso
-from penstock.tasks.models import Attempt, ExecutorLog, FileType, Input, State, Task
+from penstock.tasks.models import Attempt, Brief, ExecutorLog, FileType, Input, State, Task
 from penstock.tes.models import TesExecutorLog, TesOutputFileLog, TesTask, TesTaskLog, View
 from penstock.tes.parameters import BACKEND_PARAMETERS
 
 
+def minimal(task: Brief) -> TesTask:
+    """``task`` in the view MINIMAL."""
+    return TesTask(id=task.id, state=task.state)
+
+
 def view(task: Task, wanted: View) -> TesTask:
-    """``task`` as ``wanted`` shows it."""
-    if wanted is View.MINIMAL:
-        return TesTask(id=task.id, state=task.state)
+    """``task`` in the view BASIC or FULL."""
     full = wanted is View.FULL
     spec = task.spec.model_dump()
     spec["inputs"] = None if task.spec.inputs is None else [_input(one, full=full) for one in task.spec.inputs]
@@ -26,9 +31,13 @@ def _input(one: Input, *, full: bool) -> Input:
     return one.model_copy(update={"type": kind} if full else {"type": kind, "content": None})
 
 
-def _known_parameters(task: Task) -> dict[str, object] | None:
+def _known_parameters(task: Task) -> dict[str, str] | None:
+    """Those that count, as text: TES 1.1 has them as a map of texts."""
     sent = task.spec.resources.backend_parameters if task.spec.resources else None
-    return None if sent is None else {name: value for name, value in sent.items() if name.lower() in BACKEND_PARAMETERS}
+    if sent is None:
+        return None
+    known = {name: value for name, value in sent.items() if name.lower() in BACKEND_PARAMETERS}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items()}
 
 
 def _logs(task: Task, *, full: bool) -> list[TesTaskLog] | None:

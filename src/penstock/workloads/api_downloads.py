@@ -52,7 +52,8 @@ async def _opened(workload: str, request: Request, inside: Inside) -> Workload:
 Opened = Annotated[Workload, Depends(_opened)]
 
 
-@router.api_route("/{workload}/", methods=["GET", "HEAD"])
+@router.head("/{workload}/", include_in_schema=False)
+@router.get("/{workload}/")
 async def listing(opened: Opened, request: Request) -> Response:
     """What there is to download: a page for people, JSON for programs."""
     if "text/html" in request.headers.get("accept", ""):
@@ -60,7 +61,8 @@ async def listing(opened: Opened, request: Request) -> Response:
     return JSONResponse(listing_document(opened), headers=SAFE_HEADERS)
 
 
-@router.api_route("/{workload}/{path:path}", methods=["GET", "HEAD"])
+@router.head("/{workload}/{path:path}", include_in_schema=False)
+@router.get("/{workload}/{path:path}")
 async def download(path: str, opened: Opened, inside: Inside) -> Response:
     """One file, with ranges."""
     found = await inside.workloads.downloads.find(opened, path)

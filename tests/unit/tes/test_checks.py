@@ -77,3 +77,9 @@ def test_an_engine_names_its_workload_and_nothing_else() -> None:
     for url in ("file:///workspace/workloads/w2/work/x", "file:///workspace/owners/ada/data/x"):
         with pytest.raises(Forbidden):
             check(_spec(inputs=[{"path": "/x", "url": url}]), HEAD)
+
+
+@pytest.mark.parametrize("fields", [{"name": "a\0b"}, {"tags": {"a\0": "b"}}, {"tags": {"a": "b\0"}}])
+def test_what_is_searched_for_holds_no_nul(fields: dict[str, object]) -> None:
+    with pytest.raises(InvalidInput, match="NUL"):
+        check(_spec(**fields), ADA)

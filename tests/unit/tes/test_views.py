@@ -5,6 +5,7 @@ from __future__ import annotations
 from penstock.tasks.models import (
     Attempt,
     AttemptLog,
+    Brief,
     ExecutorLog,
     Kind,
     Outcome,
@@ -15,7 +16,7 @@ from penstock.tasks.models import (
     Terms,
 )
 from penstock.tes.models import View
-from penstock.tes.views import view
+from penstock.tes.views import minimal, view
 
 ID = "01m7ydb9z7hsnntn32j1ppn3bm"
 SECOND = 1_000_000
@@ -73,7 +74,7 @@ def _attempt(number: int = 1, **changes: object) -> Attempt:
 
 
 def test_minimal_tells_id_and_state_only() -> None:
-    shown = view(_task(attempts=[_attempt()]), View.MINIMAL)
+    shown = minimal(Brief(ID, "ada", None, State.COMPLETE))
     assert shown.model_dump(exclude_none=True) == {"id": ID, "state": State.COMPLETE}
 
 
