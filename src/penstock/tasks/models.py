@@ -70,6 +70,12 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
+class _Sent(_Model):
+    """What clients send: no text is longer than this, and each can be written as UTF-8 (no lone surrogates)."""
+
+    model_config = ConfigDict(str_max_length=LARGEST_CONTENT)
+
+
 def unset(value: object, info: ValidationInfo) -> object:
     """The field's default for None and "": to clients made from TES's protocol buffers both mean "not said"."""
     return FileType.FILE if info.field_name == "type" and not value else value or None
@@ -87,7 +93,7 @@ Cores = Annotated[
 ]
 
 
-class Input(_Model):
+class Input(_Sent):
     """A file or directory that appears at ``path`` before the first executor starts; ``content`` wins over ``url``."""
 
     name: str | None = None
@@ -95,7 +101,7 @@ class Input(_Model):
     url: str | None = None
     path: str
     type: FileType = FileType.FILE
-    content: Annotated[str | None, Field(max_length=LARGEST_CONTENT)] = None
+    content: str | None = None
     streamable: bool | None = None
 
     _unset = field_validator("type", "url", mode="before")(unset)
@@ -108,7 +114,7 @@ class Input(_Model):
         return self
 
 
-class Output(_Model):
+class Output(_Sent):
     """What is published from ``path`` to ``url``; with wildcards in ``path``, ``path_prefix`` is cut off each match."""
 
     name: str | None = None
@@ -121,7 +127,7 @@ class Output(_Model):
     _unset = field_validator("type", "path_prefix", mode="before")(unset)
 
 
-class Resources(_Model):
+class Resources(_Sent):
     """What a task needs; None leaves it to the deployment."""
 
     cpu_cores: Cores | None = Field(None, ge=0, allow_inf_nan=False)
@@ -133,7 +139,7 @@ class Resources(_Model):
     backend_parameters_strict: bool | None = None
 
 
-class Executor(_Model):
+class Executor(_Sent):
     """One command of a task. No shell is implied."""
 
     image: str
@@ -148,7 +154,7 @@ class Executor(_Model):
     _unset = field_validator("workdir", "stdin", "stdout", "stderr", mode="before")(unset)
 
 
-class TaskSpec(_Model):
+class TaskSpec(_Sent):
     """What a client asks for: the body of TES CreateTask."""
 
     name: Annotated[str | None, Field(max_length=LONGEST_NAME)] = None

@@ -41,9 +41,15 @@ def test_whole_cores_are_told_as_an_integer() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"name": "x" * 513}, {"tags": {"k" * 129: ""}}, {"tags": {"k": "v" * 513}}, {"resources": {"ram_gb": "NaN"}}],
+    [
+        {"name": "x" * 513},
+        {"tags": {"k" * 129: ""}},
+        {"tags": {"k": "v" * 513}},
+        {"resources": {"ram_gb": "NaN"}},
+        {"description": "\ud800"},
+    ],
 )
-def test_what_no_index_can_hold_is_refused(fields: dict[str, object]) -> None:
+def test_what_cannot_be_stored_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         TaskSpec.model_validate({"executors": [RUN], **fields})
 
