@@ -6,6 +6,7 @@
         InvalidParameter              400  invalid-parameter
         UnsupportedMedia              415  unsupported-media
         UnsupportedVersion            412  unsupported-version
+        ChecksumMismatch              460  checksum-mismatch
       NotAuthenticated                401  not-authenticated
       Forbidden                       403  forbidden
       NotFound                        404  not-found
@@ -86,6 +87,13 @@ class UnsupportedVersion(InvalidInput):
 
     status = 412
     code = "unsupported-version"
+
+
+class ChecksumMismatch(InvalidInput):
+    """A body is not what its checksum says; none of it was kept (tus, status 460)."""
+
+    status = 460
+    code = "checksum-mismatch"
 
 
 class NotAuthenticated(PenstockError):

@@ -68,6 +68,6 @@ def answer(
     """The answer to a request that went wrong, in the shape of the route it was sent to."""
     if any(request.url.path.startswith(f"{prefix}/") for prefix in PREFIXES):
         return JSONResponse({"status_code": status, "msg": f"{detail} {hint}".rstrip()}, status, headers)
-    title = HTTPStatus(status).phrase
+    title = HTTPStatus(status).phrase if status in list(HTTPStatus) else code  # tus has a status of its own
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code, "hint": hint}
     return JSONResponse(body, status, headers, media_type="application/problem+json")

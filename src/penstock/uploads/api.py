@@ -1,6 +1,7 @@
 """``/uploads/{id}``: resumable uploads as in https://tus.io/protocols/resumable-upload, version 1.0.0.
 
-Core, termination and expiration. An upload is made by its workload's create, so there is no POST here yet.
+Core, creation, creation-with-upload, checksum, expiration and termination. A workload's create declares its uploads and
+hands out their addresses; a client that knows tus only finds the address of a declared one by a creation here.
 """
 
 from __future__ import annotations
@@ -18,24 +19,31 @@ from penstock.access.models import Principal
 from penstock.clock import MICROSECONDS
 from penstock.errors import InvalidInput, UnsupportedMedia, UnsupportedVersion
 from penstock.services import Services, services
+from penstock.uploads.checksums import ALGORITHMS, read_checksum
+from penstock.uploads.metadata import read_claim
 from penstock.uploads.models import Upload
 
 VERSION = "1.0.0"
 OFFSET_TYPE = "application/offset+octet-stream"
+EXTENSIONS = "creation,creation-with-upload,checksum,expiration,termination"
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 Inside = Annotated[Services, Depends(services)]
 
 
-async def _upload(
-    upload: str,
-    inside: Inside,
-    caller: Annotated[Principal, Depends(allow("workloads"))],
-    tus_resumable: Annotated[str, Header()] = "",
-) -> Upload:
+def _speaks_tus(
+    caller: Annotated[Principal, Depends(allow("workloads"))], tus_resumable: Annotated[str, Header()] = ""
+) -> Principal:
     if tus_resumable != VERSION:
         raise UnsupportedVersion(
             f"Tus-Resumable is {tus_resumable!r}.", hint=f"Send {VERSION}.", headers={"Tus-Version": VERSION}
         )
+    return caller
+
+
+Caller = Annotated[Principal, Depends(_speaks_tus)]
+
+
+async def _upload(upload: str, inside: Inside, caller: Caller) -> Upload:
     return await inside.uploads.get(caller.owner, upload)
 
 
@@ -51,10 +59,33 @@ def describe(inside: Inside) -> Response:
         headers={
             "Tus-Resumable": VERSION,
             "Tus-Version": VERSION,
-            "Tus-Extension": "termination,expiration",
+            "Tus-Extension": EXTENSIONS,
+            "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
             "Tus-Max-Size": str(inside.settings.largest_upload),
         },
     )
+
+
+@router.post("", status_code=201)
+async def create(
+    caller: Caller,
+    inside: Inside,
+    request: Request,
+    content_type: Annotated[str, Header()] = "",
+    content_length: Annotated[int | None, Header()] = None,
+    upload_length: Annotated[str, Header()] = "",
+    upload_metadata: Annotated[str, Header()] = "",
+    upload_checksum: Annotated[str, Header()] = "",
+) -> Response:
+    """The address of a declared upload; a body is its beginning."""
+    claim = read_claim(upload_metadata)
+    upload = await inside.uploads.claim(caller.owner, claim, _number("Upload-Length", upload_length))
+    offset = await inside.uploads.offset(upload)
+    if content_type == OFFSET_TYPE and content_length != 0:
+        checksum = read_checksum(upload_checksum)
+        offset = await inside.uploads.receive(upload, 0, content_length, _body(request), checksum)
+    headers = {**_headers(inside, upload, offset), "Location": f"/uploads/{upload.id}"}
+    return Response(status_code=201, headers=headers)
 
 
 @router.head("/{upload}")
@@ -72,13 +103,13 @@ async def receive(
     content_type: Annotated[str, Header()] = "",
     upload_offset: Annotated[str, Header()] = "",
     content_length: Annotated[int | None, Header()] = None,
+    upload_checksum: Annotated[str, Header()] = "",
 ) -> Response:
     """Append the body at the current offset."""
     if content_type != OFFSET_TYPE:
         raise UnsupportedMedia(f"The content type is {content_type!r}.", hint=f"Send {OFFSET_TYPE}.")
-    if not (upload_offset.isascii() and upload_offset.isdecimal()):
-        raise InvalidInput(f"Upload-Offset is {upload_offset!r}.", hint="Send the number of bytes that are there.")
-    offset = await inside.uploads.receive(upload, int(upload_offset), content_length, _body(request))
+    start, checksum = _number("Upload-Offset", upload_offset), read_checksum(upload_checksum)
+    offset = await inside.uploads.receive(upload, start, content_length, _body(request), checksum)
     return Response(status_code=204, headers=_headers(inside, upload, offset))
 
 
@@ -95,6 +126,12 @@ def _headers(inside: Services, upload: Upload, offset: int) -> dict[str, str]:
     if expires_us is not None and offset < upload.size:
         headers["Upload-Expires"] = formatdate(expires_us / MICROSECONDS, usegmt=True)
     return headers
+
+
+def _number(header: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise InvalidInput(f"{header} is {text[:40]!r}.", hint="Send a number of bytes.")
+    return int(text)
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:

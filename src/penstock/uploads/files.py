@@ -77,6 +77,11 @@ class Appender:
         if self.position - self._synced >= SYNC_BYTES or self._clock() - self._synced_at >= SYNC_SECONDS:
             self.sync()
 
+    def cut_back(self, position: int) -> None:
+        """Forget what was appended after ``position``."""
+        os.ftruncate(self._descriptor, position)
+        self.position = min(self.position, position)
+
     def sync(self) -> None:
         """Make what was appended durable."""
         if self.position != self._synced:

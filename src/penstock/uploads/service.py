@@ -20,6 +20,8 @@ from penstock.names import new_id
 from penstock.settings import Settings
 from penstock.signals import Signals
 from penstock.uploads import files, store
+from penstock.uploads.checksums import Checksum
+from penstock.uploads.metadata import Claim
 from penstock.uploads.models import Declared, Received, Upload
 from penstock.uploads.sessions import Session, Sessions
 
@@ -114,10 +116,30 @@ class UploadService:
         """When an upload that gets no more bytes is given up; None once it is complete."""
         return None if upload.complete else upload.touched_us + self._settings.upload_expiry_s * MICROSECONDS
 
-    async def receive(self, upload: Upload, offset: int, length: int | None, body: AsyncIterator[bytes]) -> int:
+    async def claim(self, owner: str, claim: Claim, size: int) -> Upload:
+        """The declared upload that a creation by tus is for; NotFound, or Conflict where its size is another."""
+        for upload in await self._database.read(lambda connection: store.of_workload(connection, claim.workload)):
+            if (upload.owner, upload.role, upload.name) == (owner, claim.role, claim.filename):
+                if upload.size != size:
+                    raise Conflict(f"Upload-Length is {size}, {upload.size} bytes were declared.")
+                return upload
+        raise NotFound(
+            f"There is no upload {claim.role}/{claim.filename} of a workload {claim.workload!r}.",
+            hint="Create the workload first: that declares its uploads.",
+        )
+
+    async def receive(
+        self,
+        upload: Upload,
+        offset: int,
+        length: int | None,
+        body: AsyncIterator[bytes],
+        checksum: Checksum | None = None,
+    ) -> int:
         """Append ``body``, which ends early where the client goes away; the new offset, durable.
 
-        Conflict unless ``offset`` is the current one; TooLarge if body (of ``length`` bytes, if that is known) goes
+        With a ``checksum`` all of it is kept, or nothing (ChecksumMismatch). Conflict unless ``offset`` is the current
+        one; TooLarge if body (of ``length`` bytes, if that is known) goes
         beyond what was declared; Locked if another request is sending the same upload; StorageFull.
         """
         async with self.sessions.sole(upload.id) as session:
@@ -130,7 +152,7 @@ class UploadService:
                 return at
             draining = asyncio.create_task(self._until_drain())
             try:
-                return await self._write(session, upload, body)
+                return await self._write(session, upload, body, checksum)
             finally:
                 draining.cancel()
 
@@ -172,12 +194,20 @@ class UploadService:
         """Let go of the threads."""
         self._threads.shutdown()
 
-    async def _write(self, session: Session, upload: Upload, body: AsyncIterator[bytes]) -> int:
+    async def _write(
+        self, session: Session, upload: Upload, body: AsyncIterator[bytes], checksum: Checksum | None
+    ) -> int:
         with await self._in_thread(files.Appender, self.path(upload.id)) as appender:
+            start, right = appender.position, checksum is None
             try:
                 async with session.reading():
-                    await self._pour(session, upload, body, appender)
+                    await self._pour(session, upload, checksum.passing(body) if checksum else body, appender)
+                if checksum is not None:
+                    checksum.check()
+                right = True
             finally:
+                if not right:
+                    await self._in_thread(appender.cut_back, start)
                 # Whatever ended the request: what was written up to here is kept, and said to be kept.
                 await self._in_thread(appender.sync)
                 await self._note(upload, appender.position)

@@ -91,7 +91,7 @@ async def test_the_server_says_what_it_can(site: Any) -> None:
     answer = await site.client.options("/uploads")
     assert answer.status_code == 204
     assert answer.headers["Tus-Version"] == "1.0.0"
-    assert answer.headers["Tus-Extension"] == "termination,expiration"
+    assert answer.headers["Tus-Extension"] == "creation,creation-with-upload,checksum,expiration,termination"
 
 
 async def test_an_unfinished_upload_says_when_it_expires(site: Any) -> None:

@@ -39,7 +39,7 @@ class Sender:
 
 
 @asynccontextmanager
-async def patching(url: str, token: str, offset: int, length: int) -> AsyncIterator[Sender]:
+async def patching(url: str, token: str, offset: int, length: int, *more: str) -> AsyncIterator[Sender]:
     """An open PATCH that has sent its headers."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -51,6 +51,7 @@ async def patching(url: str, token: str, offset: int, length: int) -> AsyncItera
         "Content-Type: application/offset+octet-stream",
         f"Upload-Offset: {offset}",
         f"Content-Length: {length}",
+        *more,
     )
     sender = Sender(reader, writer)
     await sender.send("\r\n".join((*lines, "", "")).encode())
