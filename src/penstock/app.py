@@ -65,8 +65,8 @@ def build_services(settings: Settings) -> Services:
     anonymous = settings.anonymous_owner if settings.authentication == "none" else None
     access = AccessService(database, load_key(settings.data / "secrets" / "key"), anonymous)
     publisher = Publisher(settings.workspace_path, tuple(settings.allow_path))
-    queue = Queue(database, signals, publisher, settings.lease_s, settings.retry_backoff_s)
-    tasks = TaskService(database, signals, publisher, queue)
+    queue = Queue(database, signals, publisher, settings.lease_s, settings.retry_backoff_s, settings.owners)
+    tasks = TaskService(database, signals, publisher, queue, settings.owners)
     access.find_attempt = tasks.owner_of_attempt
     catalogue = Catalogue(settings.catalogue)
     uploads = UploadService(settings, database, signals)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from penstock.allowances import Allowance
 from penstock.errors import SetupError
 
 DEFAULT_URL = "http://127.0.0.1:8642"
@@ -92,6 +93,11 @@ class Settings(BaseSettings):
     lease_s: float = Field(30.0, ge=1, description="How long an agent holds an attempt without renewing it.")
     retry_backoff_s: float = Field(
         2.0, ge=0, description="Wait before the second attempt; doubles with each further one, up to 5 minutes."
+    )
+
+    owners: dict[str, Allowance] = Field(
+        {},
+        description="JSON object of owners' shares and limits by name; `*` is everybody (docs/operators.md).",
     )
 
     # Agent

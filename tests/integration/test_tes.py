@@ -133,10 +133,12 @@ def test_a_cancel_right_after_create_wins(tes: Tes) -> None:
     assert tes.wait(task)["state"] == "CANCELED"
 
 
-def test_a_task_that_can_never_fit_ends_at_once(tes: Tes) -> None:
-    task = tes.wait(tes.create(["true"], resources={"cpu_cores": 4096}), seconds=5)
-    assert task["state"] == "SYSTEM_ERROR"
-    assert "can never run here" in task["logs"][0]["system_logs"][0]
+def test_a_task_that_can_never_run_is_refused_with_the_reason(tes: Tes) -> None:
+    for resources in ({"cpu_cores": 4096}, {"backend_parameters": {"tags": '{"disk": "tape"}'}}):
+        body = {"executors": [{"image": TOOLS, "command": ["true"]}], "resources": resources}
+        answer = tes.http.post("/tasks", json=body)
+        assert answer.status_code == 400, answer.text
+        assert "can never run here" in answer.json()["msg"]
 
 
 def test_a_time_limit_ends_a_task_and_says_so(tes: Tes) -> None:

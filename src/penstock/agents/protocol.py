@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock.tasks.models import AttemptLog, Kind, Outcome, Room, TaskSpec, Terms
+from penstock.tasks.models import AttemptLog, Kind, Outcome, Room, SiteTags, TaskSpec, Terms
 
 PROTOCOL = 1
 
@@ -31,7 +31,7 @@ class Hello(Caller):
     """Registration at an agent's start; ``running`` are the attempts whose runners it found alive or finished."""
 
     total: Room
-    tags: dict[str, str] = {}
+    tags: SiteTags = {}
     mounts_workspace: bool = True
     running: list[str] = []
 

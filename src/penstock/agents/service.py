@@ -24,8 +24,9 @@ from penstock.agents.protocol import (
 from penstock.clock import Deadline
 from penstock.errors import InvalidInput
 from penstock.settings import Settings
+from penstock.tasks.handout import Holder, Known
 from penstock.tasks.models import Attempt, Outcome, Task
-from penstock.tasks.queue import Holder, Queue
+from penstock.tasks.queue import Queue
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +51,8 @@ class AgentService:
     async def lease(self, request: LeaseRequest) -> LeaseAnswer:
         """Work and orders, by long-poll."""
         deadline = Deadline.after(min(request.wait, self._settings.longest_wait_s))
-        told = await self._queue.lease(
-            _holder(request), set(request.holding), set(request.ending), request.most, deadline
-        )
+        known = Known(set(request.holding), set(request.ending), request.most)
+        told = await self._queue.lease(_holder(request), known, deadline)
         work = [self._work(task, attempt) for task, attempt in told.leased]
         return LeaseAnswer(work=work, end=told.end, cancel=told.cancel)
 

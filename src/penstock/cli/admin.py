@@ -21,11 +21,14 @@ from penstock.database.engine import Database
 from penstock.database.migrate import migrate
 from penstock.errors import InvalidInput, NotFound
 from penstock.settings import Settings
+from penstock.tasks import sites
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Operate a server on its own machine.")
 token = typer.Typer(no_args_is_help=True, help="Make, list and revoke tokens.")
+site = typer.Typer(no_args_is_help=True, help="List sites and forget those that are gone.")
 app.add_typer(token, name="token")
+app.add_typer(site, name="site")
 Owner = Annotated[str, typer.Option(help="Owner that the token stands for.")]
 Scopes = Annotated[list[str], typer.Option("--scope", help="workloads, tasks, admin or agent:<site>; may be repeated.")]
 Days = Annotated[float | None, typer.Option(help="Days until the token expires; default: never.")]
@@ -103,6 +106,25 @@ def revoke(token_id: Annotated[str, typer.Argument(help="Id as `list` shows it."
     if not _read(lambda database: database.write(lambda connection: store.revoke(connection, token_id, now_us()))):
         raise NotFound(f"There is no live token {token_id!r}.", hint="`penstock admin token list` shows their ids.")
     Console().print(f"revoked {token_id}")
+
+
+@site.command("list")
+def list_sites() -> None:
+    """List the sites that have registered, and when their agents were last heard of."""
+    table = Table("name", "cpu cores", "memory GB", "slots", "tags", "last heard of")
+    for one in _read(lambda database: database.read(sites.everyone)):
+        tags = " ".join(f"{key}={value}" for key, value in sorted(one.tags.items()))
+        room = one.room
+        table.add_row(one.name, f"{room.cpu_cores:g}", f"{room.ram_gb:.1f}", str(room.slots), tags, _day(one.seen_us))
+    Console().print(table)
+
+
+@site.command("remove")
+def remove_site(name: Annotated[str, typer.Argument(help="Name as `list` shows it.")]) -> None:
+    """Forget a site for good; an agent of it that still runs enters it again."""
+    if not _read(lambda database: database.write(lambda connection: sites.remove(connection, name))):
+        raise NotFound(f"There is no site {name!r}.", hint="`penstock admin site list` shows them.")
+    Console().print(f"removed {name}")
 
 
 def _url(settings: Settings) -> str:

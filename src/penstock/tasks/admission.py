@@ -7,25 +7,26 @@ while smaller ones passed it by closes the door behind itself, so that it cannot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from penstock.tasks.models import Kind, Room
+from penstock.tasks.turns import Candidate, Turns
 
 HEAD_SHARE = 0.5
 PATIENCE_US = 60_000_000
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A queued task, as far as admission looks at it."""
+class Place(Protocol):
+    """A site, as far as admission looks at it."""
 
-    task: str
-    kind: Kind
-    cpu_cores: float
-    ram_gb: float
-    disk_gb: float
-    waiting_us: int = 0
+    @property
+    def name(self) -> str: ...
+    @property
+    def room(self) -> Room: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,21 @@ class HeadRoom:
         return cls(total.ram_gb * HEAD_SHARE - used_ram_gb, max(1, int(total.slots * HEAD_SHARE)) - used_slots)
 
 
-def choose(candidates: Iterable[Candidate], free: Room, heads: HeadRoom, most: int) -> list[Candidate]:
-    """Those to lease now, given processes first and each kind in the order of the queue."""
+def choose(turns: Iterable[Turns], free: Room, heads: HeadRoom, most: int) -> list[Candidate]:
+    """Those to lease now: processes in their turns, then heads in theirs."""
     chosen: list[Candidate] = []
-    for candidate in candidates:
-        if len(chosen) == most or free.slots < 1:
-            break
-        if _fits(candidate, free, heads):
-            chosen.append(candidate)
-            free = take(free, candidate)
-            heads = take_head(heads, candidate)
-        elif candidate.kind is Kind.PROCESS and candidate.waiting_us > PATIENCE_US:
-            break
+    for one in turns:
+        while (candidate := one.candidate()) is not None:
+            if len(chosen) == most or free.slots < 1:
+                return chosen
+            if _fits(candidate, free, heads):
+                one.lease()
+                chosen.append(candidate)
+                free, heads = take(free, candidate), take_head(heads, candidate)
+            elif candidate.kind is Kind.PROCESS and candidate.waiting_us > PATIENCE_US:
+                return chosen
+            else:
+                one.skip()
     return chosen
 
 
@@ -67,15 +71,24 @@ def take(free: Room, candidate: Candidate) -> Room:
     )
 
 
-def never_fits(candidate: Candidate, sites: Sequence[tuple[str, Room]]) -> str:
+def never_fits(candidate: Candidate, sites: Sequence[Place]) -> str:
     """Why no site can ever run it, or an empty string. Without any site nothing can be said: it waits."""
-    if not sites or any(_fits(candidate, total, HeadRoom.of(total, 0, 0)) for _, total in sites):
+    able = [site for site in sites if candidate.tags.items() <= site.tags.items()]
+    if not sites or any(_fits(candidate, site.room, HeadRoom.of(site.room, 0, 0)) for site in able):
         return ""
-    name, largest = max(sites, key=lambda site: (site[1].cpu_cores, site[1].ram_gb))
+    if not able:
+        known = "; ".join(f"{site.name}: {_shown(site.tags)}" for site in sites)
+        return f"This task can never run here: no site has the tags {_shown(candidate.tags)} ({known})."
+    largest = max(able, key=lambda site: (site.room.cpu_cores, site.room.ram_gb))
     needs = f"{candidate.cpu_cores:g} CPU cores, {candidate.ram_gb:g} GB of memory, {candidate.disk_gb:g} GB of disk"
-    has = f"{largest.cpu_cores:g} CPU cores, {largest.ram_gb:.1f} GB of memory, {largest.disk_gb:.1f} GB of disk"
+    room = largest.room
+    has = f"{room.cpu_cores:g} CPU cores, {room.ram_gb:.1f} GB of memory, {room.disk_gb:.1f} GB of disk"
     share = " (head tasks may use half of the memory)" if candidate.kind is Kind.HEAD else ""
-    return f"This task can never run here: it needs {needs}; the largest site, {name}, has {has}{share}."
+    return f"This task can never run here: it needs {needs}; the largest site, {largest.name}, has {has}{share}."
+
+
+def _shown(tags: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(tags.items())) or "none"
 
 
 def _fits(candidate: Candidate, free: Room, heads: HeadRoom) -> bool:

@@ -2,61 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from penstock.clock import now_us
 from penstock.names import attempt_id
-from penstock.tasks import store
-from penstock.tasks.admission import Candidate, HeadRoom, take, take_head
+from penstock.tasks import sites, store
+from penstock.tasks.admission import HeadRoom, take, take_head
+from penstock.tasks.lines import QUEUED, wanted
 from penstock.tasks.models import Attempt, AttemptLog, Kind, Outcome, Room, State, Task
-from penstock.tasks.tables import attempts, sites, tasks
-
-LIVE = attempts.c.state.in_(["leased", "started"])
-LOOK_AHEAD = 256
-
-
-def register(
-    connection: Connection, name: str, incarnation: str, total: Room, tags: dict[str, str], *, mounts: bool
-) -> None:
-    """Enter a site, or let a new incarnation take it over."""
-    values = {
-        "incarnation": incarnation,
-        "tags": json.dumps(tags),
-        "cpu_cores": total.cpu_cores,
-        "ram_gb": total.ram_gb,
-        "disk_gb": total.disk_gb,
-        "slots": total.slots,
-        "mounts_workspace": int(mounts),
-        "seen_us": now_us(),
-    }
-    statement = upsert(sites).values(name=name, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
-    connection.execute(update(attempts).where(attempts.c.site == name, LIVE).values(incarnation=incarnation))
-
-
-def incarnation_of(connection: Connection, site: str) -> str | None:
-    """The incarnation that holds the site; None if it never registered."""
-    return connection.execute(select(sites.c.incarnation).where(sites.c.name == site)).scalar_one_or_none()
-
-
-def totals(connection: Connection) -> list[tuple[str, Room]]:
-    """Every site's name and size."""
-    return [(row.name, _room(row)) for row in connection.execute(select(sites).order_by(sites.c.name))]
-
-
-def _room(row: Row[Any]) -> Room:
-    return Room(cpu_cores=row.cpu_cores, ram_gb=row.ram_gb, disk_gb=row.disk_gb, slots=row.slots)
+from penstock.tasks.tables import LIVE, attempts, tasks
+from penstock.tasks.turns import Candidate
 
 
 def room(connection: Connection, site: str) -> tuple[Room, HeadRoom]:
     """What is free at the site, and how much of that head tasks may take: its size less its live attempts."""
-    row = connection.execute(select(sites).where(sites.c.name == site)).one()
-    total = _room(row)
+    total = sites.find(connection, site).room
     joined = attempts.join(tasks, tasks.c.id == attempts.c.task)
     columns = (tasks.c.kind, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb)
     free, heads = total, HeadRoom.of(total, 0.0, 0)
@@ -66,30 +28,16 @@ def room(connection: Connection, site: str) -> tuple[Room, HeadRoom]:
     return free, heads
 
 
-def queued(connection: Connection, now: int) -> list[Candidate]:
-    """The first tasks of the queue that may start now, processes before heads."""
-    found: list[Candidate] = []
-    for kind in (Kind.PROCESS, Kind.HEAD):
-        condition = (
-            (tasks.c.state == State.QUEUED.value) & (tasks.c.kind == kind.value) & (tasks.c.not_before_us <= now)
-        )
-        query = select(tasks.c.id, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb, tasks.c.created_us)
-        order = query.where(condition).order_by(tasks.c.priority.desc(), tasks.c.id).limit(LOOK_AHEAD)
-        rows = connection.execute(order)
-        found += [Candidate(r.id, kind, r.cpu_cores, r.ram_gb, r.disk_gb, now - r.created_us) for r in rows]
-    return found
-
-
 def all_queued(connection: Connection) -> list[Candidate]:
     """Every queued task, for the check whether any site can ever run it."""
-    columns = select(tasks.c.id, tasks.c.kind, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb)
-    rows = connection.execute(columns.where(tasks.c.state == State.QUEUED.value))
-    return [Candidate(row.id, Kind(row.kind), row.cpu_cores, row.ram_gb, row.disk_gb) for row in rows]
+    columns = (tasks.c.id, tasks.c.kind, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb, tasks.c.line)
+    rows = connection.execute(select(*columns).where(QUEUED))
+    return [Candidate(r.id, Kind(r.kind), r.cpu_cores, r.ram_gb, r.disk_gb, tags=wanted(r.line)) for r in rows]
 
 
 def next_due(connection: Connection, now: int) -> int | None:
     """When the next task that waits for its back-off may start."""
-    waiting = (tasks.c.state == State.QUEUED.value) & (tasks.c.not_before_us > now)
+    waiting = QUEUED & text("tasks.not_before_us > 0") & (tasks.c.not_before_us > now)
     return connection.execute(select(func.min(tasks.c.not_before_us)).where(waiting)).scalar_one_or_none()
 
 
@@ -124,6 +72,11 @@ def live(connection: Connection, site: str | None = None) -> list[Attempt]:
     query = select(attempts).where(LIVE).order_by(attempts.c.id)
     rows = connection.execute(query if site is None else query.where(attempts.c.site == site))
     return [store.as_attempt(row) for row in rows]
+
+
+def live_ids(connection: Connection, site: str) -> set[str]:
+    """The ids of the site's live attempts."""
+    return set(connection.execute(select(attempts.c.id).where(attempts.c.site == site, LIVE)).scalars())
 
 
 def canceling(connection: Connection, site: str) -> list[str]:

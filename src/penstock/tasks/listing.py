@@ -35,6 +35,16 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Brief:
+    """What TES's MINIMAL view and a check of who owns a task need."""
+
+    id: str
+    owner: str
+    workload: str | None
+    state: State
+
+
+@dataclass(frozen=True)
 class Index:
     """One condition with the index that finds it: ``ids`` yields task ids, newest first if ``ordered``."""
 

@@ -6,7 +6,6 @@ Field names and meanings of TaskSpec and below are those of the GA4GH TES 1.1 sp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -14,12 +13,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PlainSerializer,
-    ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
+
+from penstock.tasks.leniency import Cores, file_unless_said, none_unless_said
 
 MOST_EXECUTORS = 64
 LARGEST_CONTENT = 1 << 20  # characters; TES 1.1 asks for 128 KiB at least
@@ -76,23 +74,6 @@ class _Sent(_Model):
     model_config = ConfigDict(str_max_length=LARGEST_CONTENT)
 
 
-def unset(value: object, info: ValidationInfo) -> object:
-    """The field's default for None and "": to clients made from TES's protocol buffers both mean "not said"."""
-    return FileType.FILE if info.field_name == "type" and not value else value or None
-
-
-def whole(number: float) -> float:
-    """An int where it is one: TES 1.1 has ``cpu_cores`` as an int32, and strictly typed clients cannot read 1.0."""
-    return int(number) if number == int(number) else number
-
-
-Cores = Annotated[
-    float,
-    PlainSerializer(whole, return_type=int | float, when_used="json"),
-    WithJsonSchema({"type": "number"}, mode="serialization"),
-]
-
-
 class Input(_Sent):
     """A file or directory that appears at ``path`` before the first executor starts; ``content`` wins over ``url``."""
 
@@ -104,7 +85,8 @@ class Input(_Sent):
     content: str | None = None
     streamable: bool | None = None
 
-    _unset = field_validator("type", "url", mode="before")(unset)
+    _file = field_validator("type", mode="before")(file_unless_said)
+    _none = field_validator("url", mode="before")(none_unless_said)
 
     @model_validator(mode="after")
     def _content_wins(self) -> Self:
@@ -124,7 +106,8 @@ class Output(_Sent):
     path_prefix: str | None = None
     type: FileType = FileType.FILE
 
-    _unset = field_validator("type", "path_prefix", mode="before")(unset)
+    _file = field_validator("type", mode="before")(file_unless_said)
+    _none = field_validator("path_prefix", mode="before")(none_unless_said)
 
 
 class Resources(_Sent):
@@ -151,7 +134,7 @@ class Executor(_Sent):
     env: dict[str, str] | None = None
     ignore_error: bool | None = None
 
-    _unset = field_validator("workdir", "stdin", "stdout", "stderr", mode="before")(unset)
+    _none = field_validator("workdir", "stdin", "stdout", "stderr", mode="before")(none_unless_said)
 
 
 class TaskSpec(_Sent):
@@ -165,6 +148,10 @@ class TaskSpec(_Sent):
     executors: list[Executor] = Field(min_length=1)
     volumes: list[str] | None = None
     tags: dict[TagKey, TagValue] | None = None
+
+
+SiteTag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
+SiteTags = Annotated[dict[SiteTag, SiteTag], Field(max_length=16)]
 
 
 class Mount(_Model):
@@ -184,7 +171,7 @@ class Terms(_Model):
     network: Literal["none", "egress"] = "none"
     memory_volumes: list[str] = []
     allow_root: bool = False
-    tags: dict[str, str] = {}
+    tags: SiteTags = {}
     mounts: list[Mount] = []
     warnings: list[str] = []
     cpu_cores: float = 1.0
@@ -265,16 +252,6 @@ class Task(_Model):
     spec: TaskSpec
     terms: Terms
     attempts: list[Attempt] = []
-
-
-@dataclass(frozen=True)
-class Brief:
-    """What TES's MINIMAL view and a check of who owns a task need."""
-
-    id: str
-    owner: str
-    workload: str | None
-    state: State
 
 
 class Room(_Model):

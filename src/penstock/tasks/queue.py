@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 from sqlalchemy import Connection
 
+from penstock.allowances import Allowance
 from penstock.clock import MICROSECONDS, Deadline, now_us
 from penstock.database.engine import Database
-from penstock.errors import Fenced, InvalidInput, NotFound
+from penstock.errors import InvalidInput
 from penstock.signals import QUEUE, Signals, workload_topic
-from penstock.tasks import leases, store
-from penstock.tasks.admission import Candidate, choose, never_fits
+from penstock.tasks import leases, sites, store
+from penstock.tasks.admission import never_fits
+from penstock.tasks.handout import Handout, Holder, Known, Orders, check
 from penstock.tasks.models import LIVE, Attempt, AttemptLog, Outcome, Room, State, Task
 from penstock.tasks.publish import Publisher, needs_publishing
 from penstock.tasks.retry import published, verdict
+from penstock.tasks.turns import Candidate
 
 log = structlog.get_logger(__name__)
 LEASES = "leases"
@@ -28,36 +30,23 @@ def site_topic(site: str) -> str:
     return f"site:{site}"
 
 
-@dataclass(frozen=True)
-class Holder:
-    """An agent: its site and its incarnation."""
-
-    site: str
-    incarnation: str
-
-
-@dataclass
-class Orders:
-    """What an agent is told: leases to run, attempts to end (fenced) and to cancel."""
-
-    leased: list[tuple[Task, Attempt]] = field(default_factory=list)
-    end: list[str] = field(default_factory=list)
-    cancel: list[str] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.leased or self.end or self.cancel)
-
-
 class Queue:
     """``lease_s``: period of a lease in seconds; ``backoff_s``: wait before a second attempt."""
 
     def __init__(
-        self, database: Database, signals: Signals, publisher: Publisher, lease_s: float, backoff_s: float
+        self,
+        database: Database,
+        signals: Signals,
+        publisher: Publisher,
+        lease_s: float,
+        backoff_s: float,
+        owners: Mapping[str, Allowance] | None = None,
     ) -> None:
         self._database = database
         self._signals = signals
         self._publisher = publisher
         self._lease_us = int(lease_s * MICROSECONDS)
+        self._handout = Handout(self._lease_us, owners or {})
         self._backoff_s = backoff_s
 
     async def register(
@@ -66,7 +55,7 @@ class Queue:
         """Enter an agent; it fences the site's earlier incarnation. Live attempts it does not have are lost."""
 
         def change(connection: Connection) -> Orders:
-            leases.register(connection, holder.site, holder.incarnation, total, tags, mounts=mounts)
+            sites.register(connection, holder.site, holder.incarnation, total, tags, mounts=mounts)
             return self._sort_out(connection, holder, set(running))
 
         orders = await self._database.write(change)
@@ -74,11 +63,11 @@ class Queue:
         self._signals.notify(QUEUE, site_topic(holder.site), LEASES)
         return orders
 
-    async def lease(self, holder: Holder, holding: set[str], ending: set[str], most: int, deadline: Deadline) -> Orders:
+    async def lease(self, holder: Holder, known: Known, deadline: Deadline) -> Orders:
         """Attempts to run and orders, as soon as there are any; empty when the deadline came first."""
         while True:
             seen = self._signals.count(QUEUE), self._signals.count(site_topic(holder.site))
-            orders = await self._database.write(lambda c: self._orders(c, holder, holding, ending, most))
+            orders = await self._database.write(lambda c: self._handout.orders(c, holder, known))
             if orders or deadline.passed or self._signals.draining:
                 for task, _ in orders.leased:
                     self._announce(task)
@@ -90,7 +79,7 @@ class Queue:
         """A fresh period for the attempts the agent holds; it is told which are not its own any more."""
 
         def change(connection: Connection) -> Orders:
-            _check(connection, holder)
+            check(connection, holder)
             mine = leases.renew(connection, holder.site, held, now_us() + self._lease_us)
             return Orders(end=sorted(held - mine), cancel=leases.canceling(connection, holder.site))
 
@@ -100,7 +89,7 @@ class Queue:
         """The first executor runs; False if the attempt is fenced."""
 
         def change(connection: Connection) -> Task | None:
-            _check(connection, holder)
+            check(connection, holder)
             found = leases.current(connection, attempt)
             if found is None or found[1].state not in ("leased", "started"):
                 return None
@@ -121,7 +110,7 @@ class Queue:
         """The attempt has ended: publish its outputs and move its task on; False if the attempt is fenced."""
 
         def change(connection: Connection) -> Task | None:
-            _check(connection, holder)
+            check(connection, holder)
             found = leases.current(connection, attempt)
             if found is None:
                 return None
@@ -143,8 +132,9 @@ class Queue:
 
     async def largest_site(self) -> Room:
         """What the largest site has; one core and one gigabyte while none has registered."""
-        sites = await self._database.read(leases.totals)
-        rooms = [room for _, room in sites] or [Room(cpu_cores=1, ram_gb=1, disk_gb=1, slots=1)]
+        rooms = [site.room for site in await self._database.read(sites.everyone)] or [
+            Room(cpu_cores=1, ram_gb=1, disk_gb=1, slots=1)
+        ]
         return max(rooms, key=lambda room: (room.cpu_cores, room.ram_gb))
 
     async def recover(self) -> None:
@@ -189,27 +179,6 @@ class Queue:
         leases.renew(connection, holder.site, kept, now_us() + self._lease_us)
         orders.end = sorted(running - kept)
         return orders
-
-    def _orders(self, connection: Connection, holder: Holder, holding: set[str], ending: set[str], most: int) -> Orders:
-        _check(connection, holder)
-        live = {attempt.id: attempt for attempt in leases.live(connection, holder.site)}
-        cancel = [one for one in leases.canceling(connection, holder.site) if one not in ending]
-        orders = Orders(end=sorted(holding - live.keys() - ending), cancel=cancel)
-        for one in sorted(live.keys() - holding - ending - set(cancel)):  # its answer was lost: tell it again
-            task = store.get(connection, live[one].task)
-            if task is not None:
-                orders.leased.append((task, live[one]))
-        if not orders.leased:
-            orders.leased = self._lease_new(connection, holder, most)
-        return orders
-
-    def _lease_new(self, connection: Connection, holder: Holder, most: int) -> list[tuple[Task, Attempt]]:
-        now = now_us()
-        free, heads = leases.room(connection, holder.site)
-        chosen = choose(leases.queued(connection, now), free, heads, most)
-        until = now + self._lease_us
-        made = [leases.lease(connection, one.task, holder.site, holder.incarnation, until) for one in chosen]
-        return [pair for pair in made if pair is not None]
 
     def _lose(self, connection: Connection, attempt: Attempt, reason: str) -> Task:
         leases.set_attempt(connection, attempt.id, ["leased", "started"], state="finished", reason=f"LOST {reason}")
@@ -256,23 +225,15 @@ class Queue:
 
 def refuse_what_never_fits(connection: Connection, queued: Sequence[Candidate]) -> list[str]:
     """End those of the queued tasks that no site can ever run; the workloads they belong to."""
-    sites = leases.totals(connection)
+    known = sites.everyone(connection)
     touched = []
-    for candidate in queued if sites else ():
-        why = never_fits(candidate, sites)
+    for candidate in queued if known else ():
+        why = never_fits(candidate, known)
         if why and store.move(connection, candidate.task, [State.QUEUED], State.SYSTEM_ERROR, why):
             task = store.get(connection, candidate.task, with_attempts=False)
             if task is not None and task.workload is not None:
                 touched.append(task.workload)
     return touched
-
-
-def _check(connection: Connection, holder: Holder) -> None:
-    known = leases.incarnation_of(connection, holder.site)
-    if known is None:
-        raise NotFound(f"Site {holder.site!r} is not registered.", hint="An agent says hello first.")
-    if known != holder.incarnation:
-        raise Fenced(f"Another agent has taken over site {holder.site!r}.")
 
 
 def _settle(connection: Connection, attempt: str, backoff_s: float, trouble: str = "") -> Task:

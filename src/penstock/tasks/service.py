@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from sqlalchemy import Connection
 
+from penstock.allowances import Allowance
 from penstock.clock import Deadline
 from penstock.database.engine import Database
 from penstock.errors import Conflict, NotFound
 from penstock.signals import QUEUE, Signals, workload_topic
-from penstock.tasks import leases, listing, store
-from penstock.tasks.admission import Candidate
-from penstock.tasks.listing import Filter
-from penstock.tasks.models import FINAL, Brief, Created, Kind, NewTask, Progress, State, Task
+from penstock.tasks import leases, limits, listing, store
+from penstock.tasks.listing import Brief, Filter
+from penstock.tasks.models import FINAL, Created, Kind, NewTask, Progress, State, Task
 from penstock.tasks.publish import Publisher
 from penstock.tasks.queue import Queue, refuse_what_never_fits, site_topic
 
@@ -26,7 +26,15 @@ FAILED = (State.EXECUTOR_ERROR, State.SYSTEM_ERROR)
 class TaskService:
     """Policy of tasks. ``queue`` is the part that agents talk to."""
 
-    def __init__(self, database: Database, signals: Signals, publisher: Publisher, queue: Queue) -> None:
+    def __init__(
+        self,
+        database: Database,
+        signals: Signals,
+        publisher: Publisher,
+        queue: Queue,
+        owners: Mapping[str, Allowance] | None = None,
+    ) -> None:
+        self._owners = owners or {}
         self._database = database
         self._signals = signals
         self._publisher = publisher
@@ -34,7 +42,7 @@ class TaskService:
 
     async def create(self, new: Sequence[NewTask]) -> list[Created]:
         """Durable when this returns. A key that the workload has already answers the task that has it."""
-        made = await self._database.write(partial(_create, new=new))
+        made = await self._database.write(partial(_create, new=new, owners=self._owners))
         self._signals.notify(QUEUE, *{workload_topic(one.workload) for one in new if one.workload is not None})
         return made
 
@@ -124,15 +132,13 @@ class TaskService:
             shutil.rmtree(self._publisher.workspace / "tasks" / task, ignore_errors=True)
 
 
-def _create(connection: Connection, new: Sequence[NewTask]) -> list[Created]:
+def _create(connection: Connection, new: Sequence[NewTask], owners: Mapping[str, Allowance]) -> list[Created]:
+    limits.check(connection, new, owners)
     made = [store.create(connection, one) for one in new]
-    fresh = [_candidate(answer.id, one) for answer, one in zip(made, new, strict=True) if answer.created]
+    pairs = zip(made, new, strict=True)
+    fresh = [limits.candidate(answer.id, one) for answer, one in pairs if answer.created and one.workload is not None]
     refuse_what_never_fits(connection, fresh)
     return made
-
-
-def _candidate(task: str, new: NewTask) -> Candidate:
-    return Candidate(task, new.kind, new.terms.cpu_cores, new.terms.ram_gb, new.terms.disk_gb)
 
 
 def _cancel(connection: Connection, ids: Sequence[str]) -> list[tuple[Task, str | None]]:

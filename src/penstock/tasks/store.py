@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row, case, delete, func, insert, select, upda
 from penstock.clock import now_us
 from penstock.names import new_id
 from penstock.tasks import listing
-from penstock.tasks.listing import Filter
-from penstock.tasks.models import FINAL, Attempt, AttemptLog, Brief, Created, Kind, NewTask, Progress, State, Task
+from penstock.tasks.lines import line_of
+from penstock.tasks.listing import Brief, Filter
+from penstock.tasks.models import FINAL, Attempt, AttemptLog, Created, Kind, NewTask, Progress, State, Task
 from penstock.tasks.tables import attempts, parents, tags, tasks
 
 
@@ -43,6 +44,7 @@ def _row(connection: Connection, task: str, new: NewTask) -> dict[str, Any]:
         "rule": (new.spec.tags or {}).get("rule", name.partition("[")[0]),
         "state": State.QUEUED.value,
         "reason": "",
+        "line": line_of(new.owner, new.terms.tags),
         "priority": new.terms.priority,
         "cpu_cores": new.terms.cpu_cores,
         "ram_gb": new.terms.ram_gb,

@@ -21,6 +21,7 @@ tasks = Table(
     Column("rule", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("line", ByCodePoint, nullable=False),  # its owner, and the tags its site must have, if any
     Column("priority", Integer, nullable=False),
     Column("cpu_cores", Float, nullable=False),
     Column("ram_gb", Float, nullable=False),
@@ -42,10 +43,26 @@ tasks = Table(
 Index(
     "ix_tasks_queued",
     tasks.c.kind,
+    tasks.c.line,
     tasks.c.priority.desc(),
     tasks.c.id,
     sqlite_where=text("state = 'QUEUED'"),
     postgresql_where=text("state = 'QUEUED'"),
+)
+# Tasks that wait for their back-off: few.
+Index(
+    "ix_tasks_not_before",
+    tasks.c.not_before_us,
+    sqlite_where=text("state = 'QUEUED' AND not_before_us > 0"),
+    postgresql_where=text("state = 'QUEUED' AND not_before_us > 0"),
+)
+# What counts against an owner's limit of waiting tasks.
+WAITING_ALONE = "state = 'QUEUED' AND workload IS NULL"
+Index(
+    "ix_tasks_waiting_alone",
+    tasks.c.owner,
+    sqlite_where=text(WAITING_ALONE),
+    postgresql_where=text(WAITING_ALONE),
 )
 
 attempts = Table(
@@ -67,6 +84,7 @@ attempts = Table(
     Index("uq_attempts_task_number", "task", "number", unique=True),
 )
 LIVE_ATTEMPT = "state IN ('leased', 'started')"
+LIVE = attempts.c.state.in_(["leased", "started"])
 Index(
     "ix_attempts_live",
     attempts.c.lease_until_us,
@@ -113,4 +131,12 @@ sites = Table(
     Column("slots", Integer, nullable=False),
     Column("mounts_workspace", Integer, nullable=False),
     Column("seen_us", BigInteger, nullable=False),
+)
+
+# When each owner had its turns, in the virtual time of fair queueing; the row without an owner is the present.
+turns = Table(
+    "owner_turns",
+    metadata,
+    Column("owner", String(63), primary_key=True),
+    Column("served", Float, nullable=False),
 )

@@ -9,8 +9,8 @@ from penstock.access.models import Principal
 from penstock.errors import InvalidInput, NotFound
 from penstock.names import is_id
 from penstock.settings import Settings
-from penstock.tasks.listing import Filter
-from penstock.tasks.models import MOST_EXECUTORS, Brief, Created, NewTask, State, TaskSpec
+from penstock.tasks.listing import Brief, Filter
+from penstock.tasks.models import MOST_EXECUTORS, Created, NewTask, State, TaskSpec
 from penstock.tasks.service import TaskService
 from penstock.tes.checks import check
 from penstock.tes.models import NEVER_USED, Organization, TesListTasksResponse, TesServiceInfo, TesTask, View, Wanted

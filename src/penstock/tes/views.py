@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from penstock.clock import iso
-from penstock.tasks.models import Attempt, Brief, ExecutorLog, FileType, Input, State, Task
+from penstock.tasks.listing import Brief
+from penstock.tasks.models import Attempt, ExecutorLog, FileType, Input, State, Task
 from penstock.tes.models import TesExecutorLog, TesOutputFileLog, TesTask, TesTaskLog, View
 from penstock.tes.parameters import BACKEND_PARAMETERS
 

@@ -19,8 +19,8 @@ from penstock.app import create_app
 from penstock.clock import Deadline, now_us
 from penstock.services import Services
 from penstock.settings import Settings
+from penstock.tasks.handout import Holder, Known
 from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Room
-from penstock.tasks.queue import Holder
 
 WAIT_S = 30.0
 PIPELINE = """
@@ -122,7 +122,7 @@ class Site:
         """Lease the workload's head task and say that it has started."""
         while workload not in self.attempts:
             orders = await self.inside.tasks.queue.lease(
-                self.holder, set(self.attempts.values()), set(), 32, Deadline.after(WAIT_S)
+                self.holder, Known(set(self.attempts.values()), set(), 32), Deadline.after(WAIT_S)
             )
             assert orders.leased, "no head task came"
             for task, attempt in orders.leased:

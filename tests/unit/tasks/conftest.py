@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from penstock.allowances import Allowance
 from penstock.clock import Deadline, now_us
 from penstock.database.engine import Database
 from penstock.signals import Signals
+from penstock.tasks.handout import Holder, Known, Orders
 from penstock.tasks.models import (
     AttemptLog,
     Created,
@@ -25,7 +28,7 @@ from penstock.tasks.models import (
     Terms,
 )
 from penstock.tasks.publish import Publisher
-from penstock.tasks.queue import Holder, Orders, Queue
+from penstock.tasks.queue import Queue
 from penstock.tasks.service import TaskService
 
 ROOM = Room(cpu_cores=2, ram_gb=8, disk_gb=100, slots=16)
@@ -56,7 +59,7 @@ class Site:
         return (await self.service.create([new]))[0]
 
     async def lease(self, holding: set[str] | None = None, ending: set[str] | None = None, wait_s: float = 0) -> Orders:
-        return await self.queue.lease(self.holder, holding or set(), ending or set(), 32, Deadline.after(wait_s))
+        return await self.queue.lease(self.holder, Known(holding or set(), ending or set(), 32), Deadline.after(wait_s))
 
     async def leased_task(self, **terms: object) -> tuple[str, str]:
         """A task that is leased: its id and its attempt's."""
@@ -84,10 +87,15 @@ class Site:
         return await self.service.get(task)
 
 
+def site_of(database: Database, folder: Path, owners: Mapping[str, Allowance] | None = None) -> Site:
+    """A queue whose leases last 30 s and whose second attempts need not wait."""
+    signals, publisher = Signals(), Publisher(folder / "workspace")
+    publisher.workspace.mkdir()
+    queue = Queue(database, signals, publisher, 30.0, 0.0, owners)
+    return Site(TaskService(database, signals, publisher, queue, owners), signals, publisher.workspace)
+
+
 @pytest.fixture
 def site(database: Database, tmp_path: Path) -> Site:
-    """A queue whose leases last 30 s and whose second attempts need not wait."""
-    signals, publisher = Signals(), Publisher(tmp_path / "workspace")
-    publisher.workspace.mkdir()
-    queue = Queue(database, signals, publisher, 30.0, 0.0)
-    return Site(TaskService(database, signals, publisher, queue), signals, publisher.workspace)
+    """A queue with one site and no limits."""
+    return site_of(database, tmp_path)

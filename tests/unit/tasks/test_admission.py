@@ -5,8 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.tasks.admission import PATIENCE_US, Candidate, HeadRoom, choose, never_fits, take
+from penstock.tasks.admission import PATIENCE_US, HeadRoom, never_fits, take
+from penstock.tasks.admission import choose as choose_by_turns
 from penstock.tasks.models import Kind, Room
+from penstock.tasks.sites import Site
+from penstock.tasks.turns import Candidate, Line, Turns
 
 SITE = Room(cpu_cores=4, ram_gb=8, disk_gb=10, slots=8)
 
@@ -17,6 +20,12 @@ processes = st.builds(
 )
 heads = st.builds(Candidate, st.just("h"), st.just(Kind.HEAD), st.just(0.05), amounts, st.just(0.0))
 queues = st.tuples(st.lists(processes, max_size=15), st.lists(heads, max_size=15)).map(lambda two: [*two[0], *two[1]])
+
+
+def choose(queue: list[Candidate], free: Room, heads: HeadRoom, most: int) -> list[Candidate]:
+    """With one owner: its processes, then its heads, as the queue keeps them."""
+    lines = [Line("ada", [one for one in queue if one.kind is kind]) for kind in (Kind.PROCESS, Kind.HEAD)]
+    return choose_by_turns([Turns([line]) for line in lines], free, heads, most)
 
 
 def _process(name: str, cpu: float = 1, waiting_us: int = 0) -> Candidate:
@@ -44,7 +53,7 @@ def test_heads_take_at_most_half_of_slots_and_memory(queue: list[Candidate], fre
 
 @given(st.lists(heads, max_size=20), processes)
 def test_a_process_that_fits_is_chosen_however_many_heads_wait(waiting: list[Candidate], process: Candidate) -> None:
-    if not never_fits(process, [("local", SITE)]):
+    if not never_fits(process, [Site("local", SITE, {})]):
         assert process in choose([process, *waiting], SITE, HeadRoom.of(SITE, 0, 0), 99)
 
 
@@ -75,11 +84,11 @@ def test_without_a_site_nothing_is_said_to_never_fit() -> None:
 
 def test_what_one_of_several_sites_can_run_fits() -> None:
     small = Room(cpu_cores=1, ram_gb=1, disk_gb=1, slots=1)
-    assert never_fits(_process("p", cpu=3), [("small", small), ("large", SITE)]) == ""
+    assert never_fits(_process("p", cpu=3), [Site("small", small, {}), Site("large", SITE, {})]) == ""
 
 
 def test_what_never_fits_is_told_with_both_sides_of_the_comparison() -> None:
-    told = never_fits(Candidate("p", Kind.PROCESS, 2, 32, 0), [("local", SITE)])
+    told = never_fits(Candidate("p", Kind.PROCESS, 2, 32, 0), [Site("local", SITE, {})])
     assert told == (
         "This task can never run here: it needs 2 CPU cores, 32 GB of memory, 0 GB of disk; "
         "the largest site, local, has 4 CPU cores, 8.0 GB of memory, 10.0 GB of disk."
@@ -87,4 +96,4 @@ def test_what_never_fits_is_told_with_both_sides_of_the_comparison() -> None:
 
 
 def test_a_head_that_wants_more_than_its_half_never_fits() -> None:
-    assert "half of the memory" in never_fits(Candidate("h", Kind.HEAD, 0.05, 5, 0), [("local", SITE)])
+    assert "half of the memory" in never_fits(Candidate("h", Kind.HEAD, 0.05, 5, 0), [Site("local", SITE, {})])

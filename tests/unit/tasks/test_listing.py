@@ -35,6 +35,7 @@ def _row(number: int, **changes: object) -> dict[str, object]:
         "rule": "",
         "state": "COMPLETE",
         "reason": "",
+        "line": "ada",
         "priority": 0,
         "cpu_cores": 1.0,
         "ram_gb": 1.0,

@@ -8,10 +8,10 @@ import pytest
 from tests.unit.tasks.conftest import Site
 
 from penstock.clock import Deadline
-from penstock.errors import Fenced, NotFound
+from penstock.errors import Fenced, InvalidInput, NotFound
 from penstock.names import new_id
+from penstock.tasks.handout import Holder
 from penstock.tasks.models import FINAL, Kind, Outcome, Published, Room, State
-from penstock.tasks.queue import Holder
 
 LATER = Holder("local", "second")
 
@@ -203,9 +203,15 @@ async def test_a_key_creates_once_in_a_workload(site: Site) -> None:
     assert (other.created, other.id != first.id) == (True, True)
 
 
-async def test_a_task_that_can_never_fit_ends_at_once_saying_why(site: Site) -> None:
+async def test_a_task_that_can_never_fit_is_refused_saying_why(site: Site) -> None:
     await site.register()
-    ended = await site.get((await site.create(cpu_cores=64)).id)
+    with pytest.raises(InvalidInput, match=r"needs 64 CPU cores.*local, has 2 CPU cores"):
+        await site.create(cpu_cores=64)
+
+
+async def test_a_process_that_can_never_fit_ends_at_once_saying_why(site: Site) -> None:
+    await site.register()
+    ended = await site.get((await site.create(workload=new_id(), cpu_cores=64)).id)
     assert ended.state is State.SYSTEM_ERROR
     assert "needs 64 CPU cores" in ended.reason
     assert "local, has 2 CPU cores" in ended.reason

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from penstock.tasks.listing import Brief
 from penstock.tasks.models import (
     Attempt,
     AttemptLog,
-    Brief,
     ExecutorLog,
     Kind,
     Outcome,

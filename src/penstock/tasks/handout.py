@@ -1,0 +1,91 @@
+"""What an agent is told to do: attempts to run, to end and to cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from penstock.allowances import Allowance
+from penstock.clock import now_us
+from penstock.errors import Fenced, NotFound
+from penstock.tasks import leases, lines, sites
+from penstock.tasks.admission import choose
+from penstock.tasks.lines import Waiting
+from penstock.tasks.models import Attempt, Kind, Task
+
+
+@dataclass(frozen=True)
+class Holder:
+    """An agent: its site and its incarnation."""
+
+    site: str
+    incarnation: str
+
+
+@dataclass
+class Orders:
+    """What an agent is told: leases to run, attempts to end (fenced) and to cancel."""
+
+    leased: list[tuple[Task, Attempt]] = field(default_factory=list)
+    end: list[str] = field(default_factory=list)
+    cancel: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.leased or self.end or self.cancel)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What an agent knows already: attempts it holds, attempts it is ending, and how many more it takes."""
+
+    holding: set[str]
+    ending: set[str]
+    most: int
+
+
+@dataclass(frozen=True)
+class Handout:
+    """``lease_us``: period of a lease; ``owners``: shares and limits by owner."""
+
+    lease_us: int
+    owners: Mapping[str, Allowance]
+
+    def orders(self, connection: Connection, holder: Holder, known: Known) -> Orders:
+        """New leases if the site has room for any, and what the agent has to hear."""
+        check(connection, holder)
+        live = leases.live_ids(connection, holder.site)
+        cancel = [one for one in leases.canceling(connection, holder.site) if one not in known.ending]
+        orders = Orders(end=sorted(known.holding - live - known.ending), cancel=cancel)
+        for one in sorted(live - known.holding - known.ending - set(cancel)):  # its answer was lost: tell again
+            found = leases.current(connection, one)
+            if found is not None:
+                orders.leased.append(found)
+        if not orders.leased:
+            orders.leased = self._lease_new(connection, holder, known.most)
+        return orders
+
+    def _lease_new(self, connection: Connection, holder: Holder, most: int) -> list[tuple[Task, Attempt]]:
+        now = now_us()
+        free, heads = leases.room(connection, holder.site)
+        if free.slots < 1:
+            return []
+        waiting = Waiting(sites.find(connection, holder.site), now, self.owners)
+        turns = [waiting.turns(connection, kind) for kind in (Kind.PROCESS, Kind.HEAD)]
+        chosen = choose(turns, free, heads, most)
+        until = now + self.lease_us
+        made = [leases.lease(connection, one.task, holder.site, holder.incarnation, until) for one in chosen]
+        for one in turns:
+            lines.note(connection, one)
+        return [pair for pair in made if pair is not None]
+
+
+def check(connection: Connection, holder: Holder) -> None:
+    """NotFound if the site never registered, Fenced if another agent holds it; notes that the agent was heard of."""
+    known = sites.incarnation_of(connection, holder.site)
+    if known is None:
+        raise NotFound(f"Site {holder.site!r} is not registered.", hint="An agent says hello first.")
+    if known != holder.incarnation:
+        raise Fenced(f"Another agent has taken over site {holder.site!r}.")
+    sites.seen(connection, holder.site)
