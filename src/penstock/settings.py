@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+import penstock
 from penstock.allowances import Allowance
 from penstock.errors import SetupError
 
@@ -118,6 +119,47 @@ class Settings(BaseSettings):
     slots: int = Field(64, ge=1, description="Attempts the agent runs at once, at most.")
     give_up_s: float = Field(
         900.0, gt=0, description="How long an agent lets its runners go on without reaching the server."
+    )
+    backend: Literal["local", "kubernetes"] = Field(
+        "local", description="How the agent runs attempts: in sandboxes of its machine, or as pods."
+    )
+
+    # Agent with the backend kubernetes
+    kubeconfig: Path | None = Field(
+        None, description="File that says how to reach the cluster; default: the service account of the agent's pod."
+    )
+    namespace: str | None = Field(
+        None, description="Namespace of the pods; default: that of the kubeconfig or of the agent's pod."
+    )
+    workspace_claim: str | None = Field(
+        None,
+        description="PersistentVolumeClaim with the workspace. Without it files travel through the server.",
+    )
+    workspace_subpath: str = Field("", description="Folder of the claim in which the workspace lies.")
+    workspace_node: str | None = Field(
+        None, description="Node on which all pods are kept, where only one node can mount the claim (RWO)."
+    )
+    tools_image: str = Field("penstock/tools:1", description="Image that stands for penstock/tools:1 in pods.")
+    server_image: str = Field(
+        f"penstock/server:{penstock.__version__}", description="Image with Penstock, for transfers in pods."
+    )
+    launcher_image: str = Field(
+        f"penstock/launcher:{penstock.__version__}", description="Image with a static busybox at /bin/busybox."
+    )
+    image_pull_secret: str | None = Field(None, description="Secret of the namespace with the registry's credentials.")
+    pod_user: int = Field(10001, ge=1, description="User and group of pods; the owner of the workspace's files.")
+    pod_url: str | None = Field(
+        None, description="Address of the server as pods reach it; default: the one the agent uses."
+    )
+    allow_root: bool = Field(False, description="Whether tasks that ask for it run as root in their pods.")
+    image_volumes: Literal["auto", "yes", "no"] = Field(
+        "auto", description="Whether the cluster mounts images as volumes; auto: from Kubernetes 1.35 on."
+    )
+    pod_resources: Literal["auto", "yes", "no"] = Field(
+        "auto", description="Whether the cluster knows resources of whole pods; auto: from Kubernetes 1.34 on."
+    )
+    pending_limit_s: float = Field(
+        600.0, gt=0, description="How long a pod may wait for a node or its images before the attempt counts as lost."
     )
 
     # All

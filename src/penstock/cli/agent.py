@@ -12,7 +12,7 @@ from rich.console import Console
 from penstock import logs
 from penstock.agents.connection import Connection
 from penstock.agents.loop import Agent
-from penstock.backends.local.backend import LocalBackend
+from penstock.backends.interface import Backend
 from penstock.client.http import Server
 from penstock.clock import Deadline
 from penstock.locks import FolderLock
@@ -23,18 +23,30 @@ TAKE_OVER_S = 15.0
 
 def agent() -> None:
     """Run an agent: lease tasks from the server and run them on this machine."""
-    from penstock.agents.loop import Agent
-
     settings = Settings()
     logs.configure(settings)
     with FolderLock(settings.agent_state_path, "agent.lock") as lock:
         lock.take_over(Deadline.after(TAKE_OVER_S))
-        one = Agent(settings, LocalBackend(settings), Connection(Server(settings)))
-        asyncio.run(_until_stopped(one))
+        asyncio.run(_until_stopped(settings))
 
 
-async def _until_stopped(one: Agent) -> None:
-    running = asyncio.create_task(one.run())
+async def _run(settings: Settings) -> None:
+    await Agent(settings, await _backend(settings), Connection(Server(settings))).run()
+
+
+async def _backend(settings: Settings) -> Backend:
+    """The backend that the settings name; the other one's modules are not loaded."""
+    if settings.backend == "kubernetes":
+        from penstock.backends.kubernetes.connect import connect
+
+        return await connect(settings)
+    from penstock.backends.local.backend import LocalBackend
+
+    return LocalBackend(settings)
+
+
+async def _until_stopped(settings: Settings) -> None:
+    running = asyncio.create_task(_run(settings))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)

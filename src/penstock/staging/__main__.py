@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from penstock.clock import Deadline
 from penstock.errors import InvalidInput, Unreachable
-from penstock.staging.http import fetch
-
-_AT_ONCE = 4
+from penstock.staging.transfers import fetch_all
 
 
 def main() -> None:
@@ -25,11 +21,10 @@ def main() -> None:
     parser.add_argument("--allow-private", action="store_true", help="fetch from private addresses, too")
     given = parser.parse_args()
     transfers = json.loads(Path("plan.json").read_text())["transfers"]
-    one = partial(_one, deadline=Deadline.after(given.limit), allow_private=given.allow_private)
     report: dict[str, object] = {"outcome": "", "reason": "", "lines": []}
     try:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            report["lines"] = list(pool.map(one, transfers))
+        deadline = Deadline.after(given.limit)
+        report["lines"] = fetch_all(transfers, deadline, allow_private=given.allow_private)
     except InvalidInput as error:
         report |= {"outcome": "SYSTEM_ERROR", "reason": str(error)}
     except Unreachable as error:
@@ -37,11 +32,6 @@ def main() -> None:
     except OSError as error:
         report |= {"outcome": "LOST", "reason": f"A remote input cannot be stored: {error}."}
     Path("transfers.json").write_text(json.dumps(report))
-
-
-def _one(transfer: dict[str, str], deadline: Deadline, *, allow_private: bool) -> str:
-    fetched = fetch(transfer["url"], Path(transfer["target"]), deadline, allow_private=allow_private)
-    return f"fetched {transfer['url']}: {fetched.size_bytes} bytes, sha256 {fetched.sha256}"
 
 
 if __name__ == "__main__":

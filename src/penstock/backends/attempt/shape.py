@@ -40,6 +40,7 @@ class Transfer(TypedDict):
 
     url: str
     target: str
+    type: NotRequired[Literal["FILE", "DIRECTORY"]]
 
 
 class Command(TypedDict):

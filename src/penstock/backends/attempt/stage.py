@@ -70,8 +70,8 @@ class Staged:
 
 def stage(plan: Tree, directory: str = ".") -> Staged:
     """The sandbox of ``plan``, put together in the attempt's directory; Failure names what cannot be."""
-    os.mkdir(f"{directory}/{ROOT}", 0o750)
-    os.mkdir(f"{directory}/{ETC}", 0o755)
+    os.makedirs(f"{directory}/{ROOT}", 0o750, exist_ok=True)
+    os.makedirs(f"{directory}/{ETC}", 0o755, exist_ok=True)
     for point in plan["etc"]:
         _make_point(f"{directory}/{ETC}", point)
     _write_contents(directory, plan["contents"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -12,11 +11,10 @@ from pathlib import Path
 
 import penstock
 from penstock.agents.protocol import Work
-from penstock.backends.attempt.clear import clear
+from penstock.backends.attempt import folder
 from penstock.backends.attempt.shape import Plan
 from penstock.backends.local.runner import LOCK
 from penstock.backends.local.strays import MARK
-from penstock.names import split_attempt
 
 _SCRIPT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from penstock.backends.local.runner import main; main(sys.argv[2])"
@@ -28,9 +26,8 @@ class AttemptFolder:
     """An attempt's directory in the workspace, and its entry in the agent's register of attempts."""
 
     def __init__(self, workspace: Path, register: Path, attempt: str) -> None:
-        task, number = split_attempt(attempt)
         self.attempt = attempt
-        self.path = workspace / "tasks" / task / str(number)
+        self.path = folder.place(workspace, attempt)
         self.entry = register / attempt
         self.lock = self.path / "runner.lock"
         self.started = self.path / "started"
@@ -39,12 +36,9 @@ class AttemptFolder:
     def launch(self, plan: Plan, work: Work) -> int:
         """Write the plan and start the runner; returns its process id. OSError when this machine cannot."""
         self.entry.touch()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.mkdir()
-        for folder in (self.path.parent, self.path):
-            folder.chmod(0o2750)
+        folder.make(self.path)
         (self.path / "plan.json").write_text(json.dumps(plan))
-        self._write_token(work.token)
+        folder.write_secret(self.path / "token", work.token)
         lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             # Held by the open file, which the runner inherits: there is no moment at which a live attempt is unlocked.
@@ -90,15 +84,8 @@ class AttemptFolder:
 
     def remove(self) -> None:
         """Remove all of the attempt, its entry last: until then it is found again."""
-        clear(self.path)
-        with contextlib.suppress(OSError):  # other attempts of the task, or it is gone already
-            self.path.parent.rmdir()
+        folder.remove(self.path)
         self.entry.unlink(missing_ok=True)
-
-    def _write_token(self, token: str) -> None:
-        descriptor = os.open(self.path / "token", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(token)
 
     def _spawn(self, lock: int) -> int:
         source = str(Path(penstock.__path__[0]).parent)

@@ -12,8 +12,8 @@ import time
 from penstock.backends.attempt.failure import Failure, lost, system_error
 from penstock.backends.attempt.reasons import KILLED
 from penstock.backends.attempt.stage import Staged, failure_of, make_folder
+from penstock.backends.attempt.tails import FileTail, PipeTail, Tail
 from penstock.backends.attempt.view import View
-from penstock.backends.local.tails import FileTail, PipeTail, Tail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.backends.local.tails import LONGEST, FileTail, PipeTail
+from penstock.backends.attempt.tails import LONGEST, FileTail, PipeTail
 
 PROMISED = 64 * 1024
 

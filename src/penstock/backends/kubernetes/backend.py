@@ -1,0 +1,292 @@
+"""The ``kubernetes`` backend: every attempt is one pod, which outlives the agent and is found again by its labels."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict
+from typing import TypeVar
+
+import structlog
+import tenacity
+
+from penstock.agents.protocol import Report, Work
+from penstock.backends.attempt.failure import Failure, lost
+from penstock.backends.kubernetes.attempt import Attempt
+from penstock.backends.kubernetes.cluster import Cluster
+from penstock.backends.kubernetes.files import Found, PodFiles, WorkspaceFiles
+from penstock.backends.kubernetes.manifest import GRACE_S, LABEL, make_pod, make_secret, pod_name, selector
+from penstock.backends.kubernetes.plan import PodPlan, build
+from penstock.backends.kubernetes.pods import Pod
+from penstock.backends.kubernetes.room import Space, survey
+from penstock.backends.kubernetes.site import Site
+from penstock.backends.kubernetes.verdict import STAGE_OUT, Progress, judge, lost_pod, waiting_too_long
+from penstock.backends.kubernetes.watch import Watch
+from penstock.clock import Deadline, now_us
+from penstock.errors import Forbidden, InvalidInput, NotFound, PenstockError, Unreachable
+from penstock.settings import Settings
+from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Published, Room
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+ATTEMPT_LABEL = f"{LABEL}/attempt"
+_PATIENCE_S = 10.0  # between asking a pod to end and ending it by force, besides its own grace
+_QUOTA = "exceeded quota"
+
+
+class KubernetesBackend:
+    """Runs attempts as pods; see ``penstock.backends.interface.Backend``. ``connect`` makes one."""
+
+    def __init__(self, settings: Settings, cluster: Cluster, site: Site, space: Space) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._site = site
+        self._space = space
+        self._files = PodFiles(site) if site.claim is None else WorkspaceFiles(settings.workspace_path, site)
+        self._attempts: dict[str, Attempt] = {}
+        self._events: asyncio.Queue[Report] = asyncio.Queue()
+        self._watch = Watch(cluster, selector(site), ATTEMPT_LABEL, self._see, self._lose)
+        self._watching: asyncio.Task[None] | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
+
+    def total(self) -> Room:
+        """The cluster's room when the agent last registered."""
+        return self._space.total
+
+    async def found(self) -> list[str]:
+        """Attempts of which a pod or a directory of this site is there."""
+        self._space = await self._insist(lambda: survey(self._cluster, self._settings, ATTEMPT_LABEL))
+        pods = await self._insist(self._watch.resync)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch.run())
+        left = await asyncio.to_thread(self._files.left)
+        return sorted({*(pod.attempt for pod in pods), *left})
+
+    async def start(self, work: Work) -> None:
+        """Make the pod; one that is there already is adopted."""
+        if work.attempt in self._attempts:
+            await self.adopt(work)
+            return
+        attempt = self._attempts[work.attempt] = Attempt(work.attempt)
+        async with attempt.making:
+            try:
+                attempt.plan = build(work, self._site)
+                self._check_fits(work)
+                await self._make(attempt, attempt.plan, work)
+            except InvalidInput as error:
+                self._finish(attempt, Outcome.SYSTEM_ERROR, str(error))
+            except Failure as failure:
+                self._finish(attempt, Outcome(failure.outcome), failure.reason)
+            except (OSError, PenstockError) as error:
+                self._finish(attempt, Outcome.LOST, f"The pod cannot be made: {error}")
+
+    async def adopt(self, work: Work) -> None:
+        """Watch a pod that an earlier agent made."""
+        attempt = self._attempts.setdefault(work.attempt, Attempt(work.attempt))
+        if attempt.plan is None:
+            try:
+                attempt.plan = build(work, self._site)
+            except InvalidInput as error:
+                self._finish(attempt, Outcome.SYSTEM_ERROR, str(error))
+                return
+        self._wait_for_start(attempt)
+        if attempt.pod is None:
+            await self._look_for(attempt)
+        self._look(attempt)
+
+    async def end(self, attempt: str) -> None:
+        """Delete the pod; returns when its containers are gone. CANCELED is told if it had not finished by itself."""
+        known = self._attempts.setdefault(attempt, Attempt(attempt))
+        known.ending = True
+        async with known.making:
+            if known.finished.is_set() and (known.pod is None or known.pod.ended or known.gone.is_set()):
+                return
+            if await self._insist(lambda: self._cluster.delete("pods", pod_name(attempt))):
+                await self._until_gone(known)
+        if not known.finished.is_set() and not known.settling:
+            await self._cancel(known)
+        await known.finished.wait()
+
+    async def forget(self, attempt: str) -> None:
+        """Remove the pod and all that was made for it. What is decided needs no grace."""
+        known = self._attempts.pop(attempt, None)
+        if known is not None:
+            known.forget()
+        name = pod_name(attempt)
+        if known is None or not known.gone.is_set():
+            await self._insist(lambda: self._cluster.delete("pods", name, 0))
+        if self._site.claim is None:
+            await self._insist(lambda: self._cluster.delete("secrets", name))
+        await asyncio.to_thread(self._files.remove, attempt)
+
+    async def events(self) -> AsyncIterator[Report]:
+        """Reports as they come; endless."""
+        while True:
+            yield await self._events.get()
+
+    async def close(self) -> None:
+        """Stop watching; pods go on, and another agent can adopt them."""
+        tasks = [*self._jobs, *([self._watching] if self._watching else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for attempt in self._attempts.values():
+            attempt.forget()
+        self._attempts.clear()
+        await self._cluster.close()
+
+    def _check_fits(self, work: Work) -> None:
+        """A pod runs on one node: what the nodes have together is no help."""
+        largest, terms = self._space.largest, work.terms
+        if largest is None or (terms.cpu_cores <= largest.cpu_cores and terms.ram_gb <= largest.ram_gb):
+            return
+        raise InvalidInput(
+            f"This task can never run here: it needs {terms.cpu_cores:g} CPU cores and {terms.ram_gb:g} GB of memory; "
+            f"the largest node has {largest.cpu_cores:g} CPU cores and {largest.ram_gb:.1f} GB of memory free."
+        )
+
+    async def _make(self, attempt: Attempt, plan: PodPlan, work: Work) -> None:
+        if attempt.pod is None:
+            mounts = await asyncio.to_thread(self._files.prepare, work, plan)
+            if self._site.claim is None:
+                secret = make_secret(work, json.dumps(asdict(plan)), self._site)
+                await self._insist(lambda: self._cluster.create("secrets", secret), attempt)
+            pod = make_pod(work, plan, mounts, self._site)
+            await self._insist(lambda: self._cluster.create("pods", pod), attempt)
+        self._wait_for_start(attempt)
+        self._look(attempt)
+
+    def _wait_for_start(self, attempt: Attempt) -> None:
+        if attempt.timer is None and not attempt.told_started:
+            loop = asyncio.get_running_loop()
+            attempt.timer = loop.call_later(self._settings.pending_limit_s, self._give_up_start, attempt)
+
+    def _give_up_start(self, attempt: Attempt) -> None:
+        if not attempt.told_started and not attempt.settling and not attempt.finished.is_set():
+            failure = waiting_too_long(attempt.waits, self._settings.pending_limit_s)
+            self._finish(attempt, Outcome.LOST, failure.reason)
+
+    async def _look_for(self, attempt: Attempt) -> None:
+        """The watch knows every pod there is: what it does not know was never made, or is gone."""
+        try:
+            await self._insist(lambda: self._cluster.pod(pod_name(attempt.name)))
+        except NotFound:
+            self._finish(attempt, Outcome.LOST, lost_pod(None).reason)
+
+    def _see(self, pod: Pod) -> None:
+        attempt = self._attempts.setdefault(pod.attempt, Attempt(pod.attempt))
+        attempt.pod = pod
+        self._look(attempt)
+
+    def _lose(self, pod: Pod) -> None:
+        attempt = self._attempts.get(pod.attempt)
+        if attempt is None:
+            return
+        attempt.gone.set()
+        if attempt.plan is None:  # a stranger, or one that was forgotten: its last event made it known again
+            self._attempts.pop(pod.attempt)
+        elif not attempt.ending and not attempt.settling and not attempt.finished.is_set():
+            self._settle(attempt, Progress(ended=True, failure=lost_pod(attempt.pod)))
+
+    def _look(self, attempt: Attempt) -> None:
+        """Tell what is new about an attempt."""
+        if attempt.pod is None or attempt.plan is None or attempt.finished.is_set() or attempt.settling:
+            return
+        progress = judge(attempt.pod, attempt.plan)
+        attempt.waits = progress.waits
+        if progress.started_us is not None and not attempt.told_started:
+            attempt.told_started = True
+            self._events.put_nowait(Report(attempt=attempt.name, event="started", at_us=progress.started_us))
+        if progress.ended and not (attempt.ending and progress.failure and progress.failure.outcome == "LOST"):
+            self._settle(attempt, progress)
+
+    def _settle(self, attempt: Attempt, progress: Progress) -> None:
+        attempt.settling = True
+        job = asyncio.create_task(self._tell_end(attempt, progress))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _tell_end(self, attempt: Attempt, progress: Progress) -> None:
+        assert attempt.plan is not None  # noqa: S101 - nothing is judged without
+        try:
+            found = await self._results(attempt, attempt.plan, progress)
+        except (OSError, PenstockError, ValueError) as error:
+            found = Found(problem=lost(f"What the executors left cannot be read: {error}"))
+        failure = progress.failure or found.problem
+        executors = [ExecutorLog.model_validate(one) for one in progress.executors]
+        for executor, (stdout, stderr) in zip(executors, found.tails, strict=False):
+            executor.stdout, executor.stderr = stdout, stderr
+        reason = failure.reason if failure else ""
+        entry = AttemptLog(
+            executors=executors,
+            outputs=[Published.model_validate(one) for one in found.outputs],
+            system_logs=[*attempt.plan.logs, *found.logs, *([reason] if reason else [])],
+        )
+        self._finish(attempt, Outcome(failure.outcome) if failure else Outcome.COMPLETE, reason, entry)
+
+    async def _results(self, attempt: Attempt, plan: PodPlan, progress: Progress) -> Found:
+        is_lost = progress.failure is not None and progress.failure.outcome == "LOST"
+        if isinstance(self._files, WorkspaceFiles):
+            if is_lost or not progress.executors:
+                tails = await asyncio.to_thread(self._files.tails, attempt.name, len(progress.executors))
+                return Found(tails=tails)
+            return await asyncio.to_thread(self._files.found, attempt.name, plan, len(progress.executors))
+        out = attempt.pod.containers.get(STAGE_OUT) if attempt.pod else None
+        if is_lost or out is None or out.state != "terminated" or out.exit_code != 0:
+            return Found()
+        told = json.loads(await self._insist(lambda: self._cluster.log(pod_name(attempt.name), STAGE_OUT)))
+        told["problem"] = Failure(*told["problem"]) if told["problem"] else None
+        return Found(**told)
+
+    async def _until_gone(self, attempt: Attempt) -> None:
+        """Until the pod's containers have ended; by force when its node does not answer."""
+        try:
+            await asyncio.wait_for(attempt.gone.wait(), GRACE_S + _PATIENCE_S)
+        except TimeoutError:
+            log.warning("a pod does not end", attempt=attempt.name)
+            await self._insist(lambda: self._cluster.delete("pods", pod_name(attempt.name), 0))
+
+    async def _cancel(self, attempt: Attempt) -> None:
+        """Tell the end of an attempt that was ended, with what its executors had written."""
+        executors: list[ExecutorLog] = []
+        if attempt.pod is not None and attempt.plan is not None:
+            progress = judge(attempt.pod, attempt.plan)
+            executors = [ExecutorLog.model_validate(one) for one in progress.executors]
+            if isinstance(self._files, WorkspaceFiles):
+                tails = await asyncio.to_thread(self._files.tails, attempt.name, len(executors))
+                for executor, (stdout, stderr) in zip(executors, tails, strict=True):
+                    executor.stdout, executor.stderr = stdout, stderr
+        reason = "The attempt was ended."
+        self._finish(attempt, Outcome.CANCELED, reason, AttemptLog(executors=executors, system_logs=[reason]))
+
+    def _finish(self, attempt: Attempt, outcome: Outcome, reason: str, entry: AttemptLog | None = None) -> None:
+        if attempt.finished.is_set():
+            return
+        report = Report(
+            attempt=attempt.name, event="finished", at_us=now_us(), outcome=outcome, reason=reason,
+            log=entry or AttemptLog(system_logs=[reason]),
+        )  # fmt: skip
+        attempt.finished.set()
+        attempt.forget()
+        self._events.put_nowait(report)
+
+    async def _insist(self, call: Callable[[], Awaitable[T]], attempt: Attempt | None = None) -> T:
+        """Call it again while the API server cannot be reached or a quota is used up; ended with its attempt."""
+        deadline = Deadline.after(self._settings.give_up_s)
+
+        async def once() -> T:  # tenacity awaits only what is declared so
+            return await call()
+
+        def again(error: BaseException) -> bool:
+            if attempt is not None and attempt.ending:
+                return False
+            return isinstance(error, Unreachable) or (isinstance(error, Forbidden) and _QUOTA in str(error))
+
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(again),
+            stop=lambda _state: deadline.passed,
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=5),
+            reraise=True,
+        )
+        return await retrying(once)
