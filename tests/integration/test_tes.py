@@ -127,6 +127,22 @@ def test_a_canceled_task_ends_with_its_whole_tree(tes: Tes) -> None:
     assert tes.cancel(task).status_code == 200
 
 
+def test_clients_of_tes_1_0_never_hear_of_canceling(tes: Tes, shared_server: RunningServer) -> None:
+    task = tes.shell("trap '' TERM; sleep 1000 & wait; sleep 1000")
+    tes.wait(task, {"RUNNING"})
+    states: set[str] = set()
+    tes.cancel(task)
+    with httpx.Client(base_url=f"{shared_server.url}/v1", trust_env=False) as http:
+        deadline = Deadline.after(30)
+        while "CANCELED" not in states:
+            assert not deadline.passed
+            states.add(http.get(f"/tasks/{task}").json()["state"])
+            states |= {one["state"] for one in http.get("/tasks", params={"page_size": 20}).json()["tasks"]}
+    assert "CANCELING" not in states
+    old = httpx.get(f"{shared_server.url}/v1/tasks/service-info", trust_env=False).json()
+    assert set(old) == {"name", "doc", "storage"}
+
+
 def test_a_cancel_right_after_create_wins(tes: Tes) -> None:
     task = tes.shell("echo quick")
     tes.cancel(task)

@@ -136,3 +136,11 @@ class TesServiceInfo(BaseModel):
     version: str
     storage: list[str]
     tesResources_backend_parameters: list[str]  # noqa: N815 - TES 1.1's own spelling
+
+
+class OldServiceInfo(BaseModel):
+    """ServiceInfo of TES 1.0, at ``/tasks/service-info``: py-tes 0.4 takes no other field."""
+
+    name: str
+    doc: str
+    storage: list[str]
