@@ -69,7 +69,8 @@ def snakemake_command(root: str, image: str = TOOLS_IMAGE) -> list[str]:
         *("--jobs", "unlimited"),
         *("--max-jobs-per-timespan", "1000000/0s"),
         *("--scheduler", "greedy"),
-        *("--default-resources", "tmpdir='/tmp'"),
+        # Snakemake's own guess for a rule without inputs is 50 GB of disk: many a site has less.
+        *("--default-resources", "tmpdir='/tmp'", "disk_mb=0"),
         *("--shared-fs-usage", *SHARED),
         *("--runtime-source-cache-path", SOURCE_CACHE),
         *("--latency-wait", "1"),

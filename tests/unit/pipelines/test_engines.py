@@ -38,7 +38,7 @@ def test_a_head_task_sees_inputs_and_pipeline_and_writes_into_the_work_folder(wr
                         *("--configfile", f"{ROOT}/work/config.json"),
                         *("--executor", "penstock", "--penstock-image", "my/tools:2"),
                         *("--jobs", "unlimited", "--max-jobs-per-timespan", "1000000/0s"),
-                        *("--scheduler", "greedy", "--default-resources", "tmpdir='/tmp'"),
+                        *("--scheduler", "greedy", "--default-resources", "tmpdir='/tmp'", "disk_mb=0"),
                         *("--shared-fs-usage", "input-output", "persistence"),
                         *("software-deployment", "sources", "storage-local-copies"),
                         *("--runtime-source-cache-path", "/tmp/penstock-sources"),
