@@ -74,7 +74,8 @@ def _render(folder: Path, data: Path, port: int) -> str:
         "file_service_socket": str(data / "run" / "api.sock"),
         "file_service_workspace": str(data / "workspace"),
         "file_service_prefix": str(folder),
-        "file_service_logs": str(folder),
+        "file_service_error_log": str(folder / "error.log"),
+        "file_service_access_log": str(folder / "access.log"),
     }
     return environment.from_string((ROLE / "templates" / "nginx.conf.j2").read_text()).render(values)
 
