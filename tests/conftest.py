@@ -7,15 +7,18 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from tests.postgres import Postgres, programs
 
 from penstock.clock import Deadline
 from penstock.database.engine import Database
-from penstock.database.migrate import migrate
+from penstock.database.opening import open_database
+from penstock.settings import Settings
 
 START_S = 40.0
 
@@ -26,14 +29,41 @@ for _name in ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS
     os.environ.pop(_name, None)
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A real database with this release's schema."""
-    url = f"sqlite:///{tmp_path / 'penstock.db'}"
-    migrate(url)
-    one = Database(url)
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL for all tests."""
+    found = programs()
+    if found is None:
+        pytest.skip("PostgreSQL is not installed: `make packages`")
+    one = Postgres(found)
+    one.make()
     yield one
-    one.close()
+    one.remove()
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres) -> AsyncIterator[str]:
+    """The URL of a PostgreSQL database of the test's own, with this release's schema."""
+    url = await postgres.create()
+    yield url
+    await postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of the test's own: every test that asks for it runs on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'penstock.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def database(store_url: str) -> AsyncIterator[Database]:
+    """A real database with this release's schema, SQLite and PostgreSQL in turn."""
+    one = open_database(Settings(database_url=SecretStr(store_url), database_patience_s=5))
+    await one.start()
+    yield one
+    await one.close()
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,8 +13,8 @@ from penstock import health, problems
 from penstock.access.service import AccessService, load_key
 from penstock.agents import api as agents_api
 from penstock.agents.service import AgentService
-from penstock.database.engine import Database
-from penstock.database.migrate import migrate
+from penstock.database.opening import open_database
+from penstock.duties import Duties
 from penstock.pipelines import api as pipelines_api
 from penstock.pipelines.service import Catalogue
 from penstock.services import Services
@@ -57,13 +56,11 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def build_services(settings: Settings) -> Services:
-    """One of each service, over a database that has this release's schema."""
+    """One of each service, over the store that the settings name."""
     make_folders(settings)
-    url = settings.database_url or f"sqlite:///{settings.data / 'penstock.db'}"
-    migrate(url)
-    database, signals = Database(url), Signals()
+    database, signals = open_database(settings), Signals()
     anonymous = settings.anonymous_owner if settings.authentication == "none" else None
-    access = AccessService(database, load_key(settings.data / "secrets" / "key"), anonymous)
+    access = AccessService(database, load_key(settings.key_path), anonymous)
     publisher = Publisher(settings.workspace_path, tuple(settings.allow_path))
     queue = Queue(database, signals, publisher, settings.lease_s, settings.retry_backoff_s, settings.owners)
     tasks = TaskService(database, signals, publisher, queue, settings.owners)
@@ -94,15 +91,14 @@ def make_folders(settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def running(inside: Services) -> AsyncIterator[None]:
-    """Everything reconciled before the first request, and stopped after the last."""
-    await inside.tasks.queue.recover()
-    expiry = asyncio.create_task(inside.tasks.queue.expire_forever())
-    await inside.workloads.start()
+    """A store that is ready before the first request, and everything stopped after the last."""
+    duties = Duties(inside)
     try:
+        await inside.database.start(inside.signals)
+        await duties.begin()
         yield
     finally:
         inside.signals.drain()
-        await inside.workloads.stop()
-        expiry.cancel()
-        await asyncio.gather(expiry, return_exceptions=True)
-        inside.database.close()
+        await duties.end()
+        inside.workloads.close()
+        await inside.database.close()

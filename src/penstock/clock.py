@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 MICROSECONDS = 1_000_000
+A_DAY = 86_400.0  # seconds: as long as a wait that only an event should end
 
 
 def now_us() -> int:

@@ -19,6 +19,7 @@
       LimitReached                    429  limit-reached
       StorageFull                     507  storage-full
       Draining                        503  draining
+      StoreAway                       503  store-away
       SetupError                      500  setup       (this machine or its settings; shown by the command line)
       Unreachable                     503  unreachable (raised by clients only)
 
@@ -176,6 +177,13 @@ class Draining(PenstockError):
 
     status = 503
     code = "draining"
+
+
+class StoreAway(PenstockError):
+    """The database does not answer; the server goes on by itself once it does."""
+
+    status = 503
+    code = "store-away"
 
 
 class SetupError(PenstockError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import penstock
@@ -48,9 +48,21 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address the server listens on.")
     port: int = Field(8642, ge=0, le=65535, description="Port the server listens on; 0 lets the system choose.")
-    database_url: str | None = Field(
-        None, description="SQLAlchemy URL of the database; default: SQLite in the data folder."
+    database_url: SecretStr | None = Field(
+        None,
+        description="`postgresql://user@host/name` or `sqlite:////path` of the database; default: SQLite in the data folder.",
     )
+    database_url_file: Path | None = Field(
+        None, description="File that holds the database's URL, for one with a password in it."
+    )
+    database_patience_s: float = Field(
+        10.0, ge=0, description="How long a request waits for a PostgreSQL that is away before it is answered with 503."
+    )
+    key_file: Path | None = Field(
+        None,
+        description="File with the server's own key, the same for all servers of one store; default: in the data folder.",
+    )
+    run: Path | None = Field(None, description="Folder of the server's sockets; default: below the data folder.")
     deployment: str = Field("local", pattern=r"^[a-z0-9][a-z0-9-]{0,30}$", description="Name of this deployment.")
     authentication: Literal["tokens", "none"] = Field(
         "tokens", description="Whether requests need a token; 'none' only on loopback."
@@ -186,7 +198,25 @@ class Settings(BaseSettings):
     @property
     def run_path(self) -> Path:
         """Folder of the server's sockets; bound into sandboxes that may reach the server."""
-        return self.data / "run"
+        return self.run or self.data / "run"
+
+    @property
+    def key_path(self) -> Path:
+        """The key that signs attempts' tokens."""
+        return self.key_file or self.data / "secrets" / "key"
+
+    def store_url(self) -> str:
+        """Where the database is, with its password: never to be shown."""
+        if self.database_url_file is not None:
+            try:
+                return self.database_url_file.read_text().strip()
+            except OSError as error:
+                raise SetupError(
+                    f"Cannot read the database's URL in {self.database_url_file}: {error.strerror}."
+                ) from error
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data.absolute() / 'penstock.db'}"
 
     def token(self) -> str | None:
         """The bearer token of ``token_file``; None when there is no such file. It never stands in the environment."""

@@ -1,9 +1,13 @@
-"""Wake-ups inside one server: a waiter names a topic and what it saw last, a change counts the topic up."""
+"""Wake-ups: a waiter names a topic and what it saw last, a change counts the topic up.
+
+Where several servers share a store, ``on_notify`` carries what one notifies to the others, who ``hear`` it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 
 from penstock.clock import Deadline
 
@@ -22,6 +26,7 @@ class Signals:
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self.draining = False
+        self.on_notify: Callable[[tuple[str, ...]], None] | None = None
 
     def count(self, topic: str) -> int:
         """How often ``topic`` was notified; read it *before* looking at the data."""
@@ -29,6 +34,12 @@ class Signals:
 
     def notify(self, *topics: str) -> None:
         """Wake who waits for these topics. Call it after the change is durable, in the event loop's thread."""
+        self.hear(*topics)
+        if self.on_notify is not None and topics:
+            self.on_notify(topics)
+
+    def hear(self, *topics: str) -> None:
+        """Wake who waits for these topics in this server."""
         for topic in topics:
             self._counts[topic] += 1
             for waiter in self._waiters.pop(topic, ()):
@@ -49,6 +60,10 @@ class Signals:
             finally:
                 self._discard(topic, waiter)
         return True
+
+    def wake_all(self) -> None:
+        """Wake everybody in this server: something may have changed that nobody was told."""
+        self.hear(*self._counts)
 
     def drain(self) -> None:
         """End every wait now; later ones end at once."""

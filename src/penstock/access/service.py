@@ -12,6 +12,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from penstock.access import store
@@ -127,11 +128,13 @@ def load_key(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh = path.with_suffix(f".{new_id()}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(os.urandom(32))
             os.fsync(file.fileno())
-        fresh.rename(path)
+        with suppress(FileExistsError):  # another server of this deployment was faster: its key is everybody's
+            os.link(fresh, path)
+        fresh.unlink()
         return path.read_bytes()
 
 

@@ -18,7 +18,7 @@ from penstock.access.models import StoredToken
 from penstock.access.service import BEARER, AccessService, alive, matches
 from penstock.clock import MICROSECONDS, now_us
 from penstock.database.engine import Database
-from penstock.database.migrate import migrate
+from penstock.database.opening import migrate_database, open_database
 from penstock.errors import InvalidInput, NotFound
 from penstock.settings import Settings
 from penstock.tasks import sites
@@ -35,9 +35,11 @@ Days = Annotated[float | None, typer.Option(help="Days until the token expires; 
 
 
 @app.command("migrate")
-def migrate_database() -> None:
-    """Bring the database to this release's schema."""
-    migrate(_url(Settings()))
+def bring_up_to_date() -> None:
+    """Bring the database to this release's schema; with PostgreSQL, the server does not do that by itself."""
+    settings = Settings()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    asyncio.run(migrate_database(settings))
 
 
 @token.command("create")
@@ -127,22 +129,18 @@ def remove_site(name: Annotated[str, typer.Argument(help="Name as `list` shows i
     Console().print(f"removed {name}")
 
 
-def _url(settings: Settings) -> str:
-    return settings.database_url or f"sqlite:///{settings.data.absolute() / 'penstock.db'}"
-
-
 def _read(job: Callable[[Database], Awaitable[T]]) -> T:
-    """Run ``job`` on the database of the settings, which is made if it is not there yet."""
+    """Run ``job`` on the database of the settings; SQLite's is made if it is not there yet."""
     settings = Settings()
     settings.data.mkdir(parents=True, exist_ok=True)
-    migrate(_url(settings))
 
     async def run() -> T:
-        database = Database(_url(settings))
+        database = open_database(settings)
         try:
+            await database.start()
             return await job(database)
         finally:
-            database.close()
+            await database.close()
 
     return asyncio.run(run())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -17,6 +18,7 @@ from rich.console import Console
 import penstock
 from penstock import logs
 from penstock.app import create_app
+from penstock.database.opening import is_postgres
 from penstock.errors import SetupError
 from penstock.locks import FolderLock
 from penstock.settings import Settings
@@ -35,8 +37,9 @@ def serve(
     """Run the server. With no option: on loopback, without tokens, with one local agent."""
     settings = server_settings(port, data, allow_path, bare=agent)
     logs.configure(settings)
-    with FolderLock(settings.data, "server.lock") as lock:
-        lock.acquire()
+    with contextlib.ExitStack() as stack:
+        if not is_postgres(settings.store_url()):
+            stack.enter_context(FolderLock(settings.data, "server.lock")).acquire()
         _run_server(settings, agent=agent, tcp=tcp)
 
 

@@ -10,15 +10,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
-from penstock.database.engine import make_engine
+from penstock.database.locks import SPACE, Lock, connect
+from penstock.database.sqlite import make_engine
+from penstock.errors import SetupError
 
 log = structlog.get_logger(__name__)
 
 
 def migrate(url: str) -> None:
-    """Upgrade the database at ``url``; does nothing where it is up to date."""
+    """Upgrade the SQLite database at ``url``; does nothing where it is up to date."""
     engine = make_engine(url)
     try:
         config = _config()
@@ -33,6 +37,34 @@ def migrate(url: str) -> None:
         log.info("migrated", before=present, after=newest)
     finally:
         engine.dispose()
+
+
+async def migrate_postgres(url: str) -> None:
+    """Upgrade the PostgreSQL database at ``url``, all or nothing; a second one waits for the first."""
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: connect(url, "penstock migrate"), poolclass=NullPool
+    )
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({SPACE}, {Lock.MIGRATE})"))
+            await connection.run_sync(_run, _config())
+    finally:
+        await engine.dispose()
+
+
+def check_schema(connection: Connection) -> None:
+    """SetupError unless the database has this release's schema or a later one (a release of skew is allowed)."""
+    script = ScriptDirectory.from_config(_config())
+    present, newest = MigrationContext.configure(connection).get_current_revision(), script.get_current_head()
+    if present == newest:
+        return
+    if present is not None and present not in {one.revision for one in script.walk_revisions()}:
+        log.warning("the database has a later schema than this release", schema=present, known=newest)
+        return
+    found = "no schema yet" if present is None else f"schema {present}"
+    raise SetupError(
+        f"The database has {found}; this release needs {newest}.", hint="Type `penstock admin migrate` first."
+    )
 
 
 def _config() -> Config:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from penstock.allowances import Allowance
-from penstock.clock import now_us
+from penstock.database.moment import moment
 from penstock.errors import Fenced, NotFound
 from penstock.tasks import leases, lines, sites
 from penstock.tasks.admission import choose
@@ -67,7 +67,7 @@ class Handout:
         return orders
 
     def _lease_new(self, connection: Connection, holder: Holder, most: int) -> list[tuple[Task, Attempt]]:
-        now = now_us()
+        now = moment(connection)
         free, heads = leases.room(connection, holder.site)
         if free.slots < 1:
             return []

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from penstock.clock import now_us
+from penstock.database.moment import moment
 from penstock.names import attempt_id
 from penstock.tasks import sites, store
 from penstock.tasks.admission import HeadRoom, take, take_head
@@ -35,10 +36,12 @@ def all_queued(connection: Connection) -> list[Candidate]:
     return [Candidate(r.id, Kind(r.kind), r.cpu_cores, r.ram_gb, r.disk_gb, tags=wanted(r.line)) for r in rows]
 
 
-def next_due(connection: Connection, now: int) -> int | None:
-    """When the next task that waits for its back-off may start."""
+def next_due_in(connection: Connection) -> int | None:
+    """In how many microseconds the next task that waits for its back-off may start."""
+    now = moment(connection)
     waiting = QUEUED & text("tasks.not_before_us > 0") & (tasks.c.not_before_us > now)
-    return connection.execute(select(func.min(tasks.c.not_before_us)).where(waiting)).scalar_one_or_none()
+    due = connection.execute(select(func.min(tasks.c.not_before_us)).where(waiting)).scalar_one_or_none()
+    return None if due is None else int(due) - now
 
 
 def lease(connection: Connection, task: str, site: str, incarnation: str, until_us: int) -> tuple[Task, Attempt] | None:
@@ -106,9 +109,10 @@ def expired(connection: Connection, now: int) -> list[Attempt]:
     ]
 
 
-def first_expiry(connection: Connection) -> int | None:
-    """When the first live lease runs out."""
-    return connection.execute(select(func.min(attempts.c.lease_until_us)).where(LIVE)).scalar_one_or_none()
+def first_expiry_in(connection: Connection) -> int | None:
+    """In how many microseconds the first live lease runs out."""
+    first = connection.execute(select(func.min(attempts.c.lease_until_us)).where(LIVE)).scalar_one_or_none()
+    return None if first is None else int(first) - moment(connection)
 
 
 def current(connection: Connection, attempt: str) -> tuple[Task, Attempt] | None:

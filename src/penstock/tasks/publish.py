@@ -60,6 +60,8 @@ class Publisher:
         try:
             source.replace(target)
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and target.exists():
+                return  # published by another server in this moment
             if error.errno != 18:  # EXDEV: an allowed path on another file system
                 raise
             _copy(source, target)

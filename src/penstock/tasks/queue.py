@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from penstock.allowances import Allowance
 from penstock.clock import MICROSECONDS, Deadline, now_us
 from penstock.database.engine import Database
+from penstock.database.moment import moment
 from penstock.errors import InvalidInput
 from penstock.signals import QUEUE, Signals, workload_topic
 from penstock.tasks import leases, sites, store
@@ -80,7 +81,7 @@ class Queue:
 
         def change(connection: Connection) -> Orders:
             check(connection, holder)
-            mine = leases.renew(connection, holder.site, held, now_us() + self._lease_us)
+            mine = leases.renew(connection, holder.site, held, moment(connection) + self._lease_us)
             return Orders(end=sorted(held - mine), cancel=leases.canceling(connection, holder.site))
 
         return await self._database.write(change)
@@ -139,7 +140,7 @@ class Queue:
 
     async def recover(self) -> None:
         """On start: a fresh period for every lease, and what was being published is published."""
-        await self._database.write(lambda connection: leases.renew_all(connection, now_us() + self._lease_us))
+        await self._database.write(lambda connection: leases.renew_all(connection, moment(connection) + self._lease_us))
         for attempt in await self._database.read(leases.publishing):
             await self._publish(attempt)
 
@@ -147,8 +148,8 @@ class Queue:
         """Take back leases that run out; sleeps until the first one does."""
         while True:
             seen = self._signals.count(LEASES)
-            first = await self._database.read(leases.first_expiry)
-            wait = 3600.0 if first is None else max(0.05, (first - now_us()) / MICROSECONDS)
+            left = await self._database.read(leases.first_expiry_in)
+            wait = 3600.0 if left is None else max(0.05, left / MICROSECONDS)
             if not await self._signals.wait(LEASES, seen, Deadline.after(wait)):
                 if self._signals.draining:
                     return
@@ -158,7 +159,7 @@ class Queue:
         """Take back every lease that has run out by now."""
 
         def change(connection: Connection) -> list[Task]:
-            gone = leases.expired(connection, now_us())
+            gone = leases.expired(connection, moment(connection))
             return [self._lose(connection, one, "the site's agent was not heard of in time") for one in gone]
 
         for task in await self._database.write(change):
@@ -176,7 +177,7 @@ class Queue:
             else:
                 self._lose(connection, attempt, "its runner was gone when the agent came back")
         kept = {attempt.id for _, attempt in orders.leased}
-        leases.renew(connection, holder.site, kept, now_us() + self._lease_us)
+        leases.renew(connection, holder.site, kept, moment(connection) + self._lease_us)
         orders.end = sorted(running - kept)
         return orders
 
@@ -187,14 +188,14 @@ class Queue:
     async def _publish(self, attempt: str) -> None:
         found = await self._database.read(lambda connection: leases.current(connection, attempt))
         if found is None or found[1].outcome is not None:
-            return
+            return  # another server, or this one before a kill, has done it
         trouble = ""
         try:
             await asyncio.to_thread(self._publisher.publish, attempt, found[1].log.outputs)
         except (OSError, InvalidInput) as error:
             trouble = f"An output cannot be written: {error}"
             log.warning("publishing failed", task=found[0].id, attempt=attempt, reason=trouble)
-        await self._database.write(lambda connection: _settle(connection, attempt, self._backoff_s, trouble))
+        await self._database.write(lambda connection: _settle_once(connection, attempt, self._backoff_s, trouble))
 
     async def _refuse_what_never_fits(self) -> None:
         def change(connection: Connection) -> list[str]:
@@ -204,9 +205,9 @@ class Queue:
             self._signals.notify(workload_topic(workload))
 
     async def _wait_for_work(self, site: str, seen: tuple[int, int], deadline: Deadline) -> None:
-        due = await self._database.read(lambda connection: leases.next_due(connection, now_us()))
-        if due is not None:
-            deadline = Deadline(min(deadline.at, Deadline.after(max(0.01, (due - now_us()) / MICROSECONDS)).at))
+        left = await self._database.read(leases.next_due_in)
+        if left is not None:
+            deadline = Deadline(min(deadline.at, Deadline.after(max(0.01, left / MICROSECONDS)).at))
         waits = [
             asyncio.ensure_future(self._signals.wait(topic, count, deadline))
             for topic, count in zip((QUEUE, site_topic(site)), seen, strict=True)
@@ -236,6 +237,13 @@ def refuse_what_never_fits(connection: Connection, queued: Sequence[Candidate]) 
     return touched
 
 
+def _settle_once(connection: Connection, attempt: str, backoff_s: float, trouble: str) -> None:
+    """Settle it unless another server, which was asked to publish it too, was faster."""
+    found = leases.current(connection, attempt)
+    if found is not None and found[1].outcome is None:
+        _settle(connection, attempt, backoff_s, trouble)
+
+
 def _settle(connection: Connection, attempt: str, backoff_s: float, trouble: str = "") -> Task:
     """The end of an attempt whose finish is noted: its outcome, and the task's next state, in one transaction."""
     found = leases.current(connection, attempt)
@@ -248,6 +256,6 @@ def _settle(connection: Connection, attempt: str, backoff_s: float, trouble: str
     entry = published(one)
     told = {"outcome": outcome, "reason": trouble or reason, "log": entry, "ended_us": one.ended_us or now_us()}
     leases.set_attempt(connection, attempt, ["finished"], state=state, **told)
-    waits = {"not_before_us": now_us() + next_step.backoff_us} if next_step.backoff_us else {}
+    waits = {"not_before_us": moment(connection) + next_step.backoff_us} if next_step.backoff_us else {}
     store.move(connection, task.id, LIVE, next_step.state, next_step.reason, attempt=one.number, **waits)
     return task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, select, text, update
 
 from penstock.clock import now_us
 from penstock.names import new_id
@@ -159,7 +159,7 @@ def progress(connection: Connection, workload: str) -> Progress:
     answer = Progress(
         total=connection.execute(select(parents.c.total).where(parents.c.workload == workload)).scalar_one_or_none()
     )
-    for row in connection.execute(query.group_by(tasks.c.rule, what).order_by(func.min(tasks.c.id))):
+    for row in connection.execute(query.group_by(tasks.c.rule, text("what")).order_by(func.min(tasks.c.id))):
         counts = answer.rules.setdefault(row.rule, {"total": 0, "done": 0, "running": 0, "queued": 0, "failed": 0})
         counts["total"] += row[2]
         counts[row.what] += row[2]

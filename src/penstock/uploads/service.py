@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from penstock.clock import MICROSECONDS, Deadline, now_us
+from penstock.clock import A_DAY, MICROSECONDS, Deadline, now_us
 from penstock.database.engine import Database
 from penstock.errors import Conflict, NotFound, StorageFull, TooLarge
 from penstock.names import new_id
@@ -24,12 +24,12 @@ from penstock.uploads.checksums import Checksum
 from penstock.uploads.metadata import Claim
 from penstock.uploads.models import Declared, Received, Upload
 from penstock.uploads.sessions import Session, Sessions
+from penstock.uploads.writers import Writers
 
 T = TypeVar("T")
 PIECE_BYTES = 1 << 20  # held in memory for each request that is sending, at most
 STALE_S = 2.0  # a sender that is silent for this long gives way to a new request for the same upload
 DRAIN_TOPIC = "uploads:drain"
-A_DAY = 86_400.0
 
 
 async def _nobody(_workload: str) -> None:
@@ -55,6 +55,7 @@ class UploadService:
         self._clock = clock
         self._free = free
         self.sessions = Sessions(stale_s)
+        self._writers = Writers(self.folder, self.sessions, signals)
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="uploads")
         self.on_complete: Callable[[str], Awaitable[object]] = _nobody
         self.on_terminated: Callable[[str], Awaitable[object]] = _nobody
@@ -142,7 +143,7 @@ class UploadService:
         one; TooLarge if body (of ``length`` bytes, if that is known) goes
         beyond what was declared; Locked if another request is sending the same upload; StorageFull.
         """
-        async with self.sessions.sole(upload.id) as session:
+        async with self._writers.sole(upload.id) as session:
             at = await self.offset(await self.get(upload.owner, upload.id))
             if offset != at:
                 raise Conflict(f"The upload is at offset {at}, not {offset}.", hint="Go on from there.")
@@ -184,14 +185,17 @@ class UploadService:
     async def reconcile(self) -> None:
         """After a start: finish what was complete but not noted, and remove files that belong to no upload."""
         await self._in_thread(self._make_folder)
+        # First the files, then the rows: another server may declare uploads meanwhile, and a row comes before its file.
+        present = await self._in_thread(lambda: [path.name for path in self.folder.iterdir() if path.is_file()])
         known = await self._database.read(store.known)
-        await self._in_thread(self._remove_strangers, known)
+        await self._in_thread(self._remove_files, sorted(set(present) - known))
         for upload in await self._database.read(store.unfinished):
             if await self.offset(upload) == upload.size:
                 await self._note(upload, upload.size)
 
     def close(self) -> None:
         """Let go of the threads."""
+        self._writers.close()
         self._threads.shutdown()
 
     async def _write(
@@ -241,7 +245,8 @@ class UploadService:
         now = self._clock()
         note = store.complete if position == upload.size else store.touch
         if not await self._database.write(lambda connection: note(connection, upload.id, now)):
-            await self._in_thread(files.remove, self.path(upload.id))  # it was removed while this request began
+            if await self._database.read(lambda connection: store.find(connection, upload.id)) is None:
+                await self._in_thread(files.remove, self.path(upload.id))  # it was removed while this request began
         elif position == upload.size:
             await self._tell(upload)
 
@@ -277,11 +282,6 @@ class UploadService:
     def _remove_files(self, gone: Sequence[str]) -> None:
         for upload in gone:
             files.remove(self.path(upload))
-
-    def _remove_strangers(self, known: set[str]) -> None:
-        for path in self.folder.iterdir():
-            if path.name not in known and path.is_file():
-                files.remove(path)
 
     async def _in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         """Run a blocking call to its end even where the request is cancelled: no thread writes on behind our back."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from penstock.errors import Draining, Gone, Locked, PenstockError
@@ -73,6 +73,12 @@ class Sessions:
             session.fence(Gone("This upload was removed while it was being sent."))
             await session.ended.wait()
 
+    async def give_way(self, upload: str) -> None:
+        """Send the writer of ``upload`` away if it is silent: a request in another server wants to go on."""
+        if (session := self._writing.get(upload)) is not None:
+            with suppress(Locked):
+                await self._outwait(session)
+
     def drain(self) -> None:
         """Send all writers away: the server is about to stop. What arrived is kept."""
         for session in self._writing.values():
@@ -85,10 +91,15 @@ class Sessions:
                 await other.ended.wait()
         except TimeoutError:
             if other.arrivals != arrivals:
-                raise Locked(
-                    "Another request is sending this upload right now.",
-                    hint="Wait for it, then ask for the offset.",
-                    headers={"Retry-After": "1"},
-                ) from None
+                raise being_sent() from None
             other.fence(Locked("A later request has taken this upload over."))
             await other.ended.wait()
+
+
+def being_sent() -> Locked:
+    """The answer to a request for an upload that another one, which is alive, is sending."""
+    return Locked(
+        "Another request is sending this upload right now.",
+        hint="Wait for it, then ask for the offset.",
+        headers={"Retry-After": "1"},
+    )

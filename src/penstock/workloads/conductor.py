@@ -1,6 +1,7 @@
 """Leads each live workload from state to state: one asyncio task for each, which sleeps until a signal.
 
-A step may be cut off at any moment and is then done again from the state in the database.
+A step may be cut off at any moment and is then done again from the state in the database. Where several servers share
+a store, one of them conducts; the others tell it of what they have begun.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
-from penstock.clock import Deadline
-from penstock.errors import PenstockError
+from penstock.clock import A_DAY, Deadline
+from penstock.database.again import again
+from penstock.errors import PenstockError, StoreAway
 from penstock.signals import workload_topic
 from penstock.workloads.halt import Halt, Halted
 from penstock.workloads.lifecycle import Lifecycle
@@ -19,7 +21,9 @@ from penstock.workloads.models import State, Workload
 
 Step = Callable[[Workload, Halt], Awaitable[None]]
 Fail = Callable[[Workload, str], Awaitable[None]]
-A_DAY = 86_400.0
+
+CONDUCT_TOPIC = "workloads:conduct"  # counted up when a server that does not conduct has work for the one that does
+MISTAKE = "The server made a mistake; its log says more."
 _log = structlog.get_logger(__name__)
 
 
@@ -32,23 +36,30 @@ class Conductor:
         self._steps = steps
         self._fail = fail
         self._following: dict[str, tuple[asyncio.Task[None], Halt]] = {}
+        self._at: dict[str, State] = {}
         self._again: set[str] = set()
         self._giving_up: set[asyncio.Task[None]] = set()
         self._stopping = False
 
+    def begin(self) -> None:
+        """Conduct from now on."""
+        self._stopping = False
+
     def follow(self, workload: str) -> None:
-        """Lead this workload on; harmless if that is done already."""
+        """Lead this workload on, here or in the server that conducts; harmless if that is done already."""
         if workload in self._following:
             self._again.add(workload)
-        elif not self._stopping:
+        elif self._stopping:
+            self._signals.notify(CONDUCT_TOPIC)
+        else:
             halt = Halt()
             task = asyncio.create_task(self._conduct(workload, halt), name=f"workload {workload}")
             self._following[workload] = task, halt
             task.add_done_callback(lambda ended: self._ended(workload, ended))
 
-    def halt(self, workload: str) -> None:
+    def halt(self, workload: str, unless: State | None = None) -> None:
         """Cut the workload's present step off, because its state was changed from outside."""
-        if workload in self._following:
+        if workload in self._following and (unless is None or self._at.get(workload) is not unless):
             self._following[workload][1].set()
 
     async def stop(self) -> None:
@@ -61,12 +72,16 @@ class Conductor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _conduct(self, workload: str, halt: Halt) -> None:
+        await again(lambda: self._lead_on(workload, halt))
+
+    async def _lead_on(self, workload: str, halt: Halt) -> None:
         while not self._stopping:
             self._again.discard(workload)
             seen = self._signals.count(workload_topic(workload))
             found = await self._lifecycle.find(workload)
             step = None if found is None else self._steps.get(found.state)
             if found is not None and step is not None:
+                self._at[workload] = found.state
                 await self._take(step, found, halt)
                 await self._until_changed(found, seen)
             elif workload not in self._again:
@@ -77,6 +92,8 @@ class Conductor:
             await step(workload, halt)
         except Halted:
             _log.info("A step was cut off.", workload=workload.id, state=workload.state.value)
+        except StoreAway:
+            raise
         except PenstockError as error:
             await self._fail(workload, str(error))
         except OSError as error:
@@ -93,6 +110,7 @@ class Conductor:
 
     def _ended(self, workload: str, task: asyncio.Task[None]) -> None:
         del self._following[workload]
+        self._at.pop(workload, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("A workload's step ended unexpectedly.", workload=workload, exc_info=error)
             giving_up = asyncio.create_task(self._give_up(workload))
@@ -101,6 +119,10 @@ class Conductor:
 
     async def _give_up(self, workload: str) -> None:
         """A mistake of ours must not leave somebody waiting."""
-        found = await self._lifecycle.find(workload)
-        if found is not None:
-            await self._fail(found, "The server made a mistake; its log says more.")
+
+        async def fail() -> None:
+            found = await self._lifecycle.find(workload)
+            if found is not None:
+                await self._fail(found, MISTAKE)
+
+        await again(fail)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from penstock.clock import MICROSECONDS, Deadline
+from penstock.clock import A_DAY, MICROSECONDS, Deadline
 from penstock.workloads import store
 from penstock.workloads.interfaces import Uploads
 from penstock.workloads.lifecycle import EXPIRY_TOPIC, Lifecycle
 from penstock.workloads.models import FINISHED, State
 
-SHORTEST_SLEEP_S, LONGEST_SLEEP_S = 60.0, 86_400.0
+SHORTEST_SLEEP_S, LONGEST_SLEEP_S = 60.0, A_DAY
 
 
 class Expiry:

@@ -44,8 +44,10 @@ class Removal:
 
     async def reconcile(self) -> None:
         """Remove folders of workloads that are not, or not any more, in a state that has them."""
+        # First the folders, then the rows: another server may make workloads meanwhile, and rows come before folders.
+        working, results = await self._threads.run(self._list)
         known = await self._lifecycle.database.read(store.owners)
-        await self._threads.run(self._remove_strangers, known)
+        await self._threads.run(_remove_strangers, working, results, known)
 
     async def _settled(self, workload: str) -> bool:
         await self._tasks.cancel_workload(workload)
@@ -56,14 +58,18 @@ class Removal:
         remove_tree(self._places.results(workload.owner, workload.id))
         remove_tree(self._places.workload(workload.id))
 
-    def _remove_strangers(self, known: Known) -> None:
-        for folder in _folders(self._places.workloads):
-            if folder.name not in known or known[folder.name][1] in UNFOLDED:
-                remove_tree(folder)
-        for owner in _folders(self._places.owners):
-            for folder in _folders(owner / "results"):
-                if folder.name not in known or known[folder.name][0] != owner.name:
-                    remove_tree(folder)
+    def _list(self) -> tuple[list[Path], list[Path]]:
+        owners = _folders(self._places.owners)
+        return [*_folders(self._places.workloads)], [one for owner in owners for one in _folders(owner / "results")]
+
+
+def _remove_strangers(working: list[Path], results: list[Path], known: Known) -> None:
+    for folder in working:
+        if folder.name not in known or known[folder.name][1] in UNFOLDED:
+            remove_tree(folder)
+    for folder in results:
+        if folder.name not in known or known[folder.name][0] != folder.parent.parent.name:
+            remove_tree(folder)
 
 
 def _folders(parent: Path) -> Iterator[Path]:

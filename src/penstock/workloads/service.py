@@ -7,8 +7,10 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
-from penstock.clock import MICROSECONDS, Deadline, now_us
+from penstock.clock import A_DAY, MICROSECONDS, Deadline, now_us
+from penstock.database.again import again
 from penstock.database.engine import Database
 from penstock.errors import Conflict, Gone
 from penstock.names import new_id
@@ -18,7 +20,7 @@ from penstock.signals import Signals, workload_topic
 from penstock.tasks.models import Room
 from penstock.workloads import intake, store
 from penstock.workloads.accounts import Accounts, Pause, new_account
-from penstock.workloads.conductor import Conductor
+from penstock.workloads.conductor import CONDUCT_TOPIC, Conductor
 from penstock.workloads.create import plan
 from penstock.workloads.downloads import Downloads
 from penstock.workloads.expiry import Expiry
@@ -86,28 +88,34 @@ class WorkloadService:
         }
         self._conductor = Conductor(lifecycle, steps, running.fail)
         self._expiry = Expiry(lifecycle, uploads, settings.upload_expiry_s, self._conductor.follow)
-        self._watch: asyncio.Task[None] | None = None
         accounts = Accounts(database, pause, clock)
         self.downloads = Downloads(lifecycle, places, accounts, Links(accounts, sign or own_signature(), clock))
+        self._watches: list[asyncio.Task[None]] = []
         uploads.on_complete = self.uploaded
         uploads.on_terminated = self._upload_given_up
 
     async def start(self) -> None:
-        """Put everything in order after a start, and lead on what is live."""
+        """Put everything in order after a start, and lead on what is live: in one server of a store at a time."""
+        self._conductor.begin()
         await self._uploads.reconcile()
         await self._removal.reconcile()
-        for workload in await self._database.read(lambda c: store.in_states(c, [State.UPLOADING])):
-            await self.uploaded(workload)
-        for workload in await self._database.read(lambda c: store.in_states(c, CONDUCTED)):
-            self._conductor.follow(workload)
-        self._watch = asyncio.create_task(self._expiry.watch(), name="workloads' expiry")
+        seen = self._signals.count(CONDUCT_TOPIC)
+        await self._follow_all()
+        self._watches = [
+            asyncio.create_task(again(self._expiry.watch), name="workloads' expiry"),
+            asyncio.create_task(again(partial(self._follow_others, seen)), name="workloads of other servers"),
+        ]
 
     async def stop(self) -> None:
         """Stop leading; what was begun is gone on with after the next start."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
         await self._conductor.stop()
+        await self._threads.settle()
+
+    def close(self) -> None:
+        """Let go of the threads, for good."""
         self._threads.close()
 
     async def create(self, owner: str, submission: Submission) -> New:
@@ -219,6 +227,22 @@ class WorkloadService:
         if moved:
             self._conductor.follow(workload)
         return moved
+
+    async def _follow_all(self) -> None:
+        waiting = await self._uploads.silent_since()
+        for workload in await self._database.read(lambda c: store.in_states(c, [State.UPLOADING])):
+            if workload not in waiting:
+                await self.uploaded(workload)
+        for workload in await self._database.read(lambda c: store.in_states(c, CONDUCTED)):
+            self._conductor.follow(workload)
+        for workload in await self._database.read(lambda c: store.in_states(c, [State.CANCELING])):
+            self._conductor.halt(workload, unless=State.CANCELING)
+
+    async def _follow_others(self, seen: int) -> None:
+        """Lead on what another server has begun or canceled."""
+        while await self._signals.wait(CONDUCT_TOPIC, seen, Deadline.after(A_DAY)) or not self._signals.draining:
+            seen = self._signals.count(CONDUCT_TOPIC)
+            await self._follow_all()
 
     async def _upload_given_up(self, workload: str) -> None:
         await self._cancel(workload, "One of its uploads was given up.")

@@ -12,8 +12,8 @@ from sqlalchemy import inspect
 
 import penstock.app  # noqa: F401 - loads every table
 from penstock.database import migrate as module
-from penstock.database.engine import make_engine
 from penstock.database.migrate import migrate
+from penstock.database.sqlite import make_engine
 from penstock.database.tables import metadata
 
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert
 
-from penstock.database.engine import make_engine
 from penstock.database.migrate import migrate
+from penstock.database.sqlite import make_engine
 from penstock.names import new_id
 from penstock.tasks import listing
 from penstock.tasks.listing import Filter

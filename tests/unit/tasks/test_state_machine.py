@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 from tests.unit.tasks.conftest import ROOM, Site, site_of
 
-from penstock.database.engine import Database
 from penstock.database.migrate import migrate
+from penstock.database.sqlite import SqliteDatabase
 from penstock.tasks.models import FINAL, Outcome, State
 from penstock.tasks.tables import tasks
 
@@ -60,20 +60,20 @@ class Model:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Site]]:
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SqliteDatabase, Site]]:
     """One database for all examples: each clears it first."""
     folder: Path = tmp_path_factory.mktemp("machine")
     url = f"sqlite:///{folder / 'penstock.db'}"
     migrate(url)
-    database = Database(url)
+    database = SqliteDatabase(url)
     yield database, site_of(database, folder)
-    database.close()
+    asyncio.run(database.close())
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=25))
 def test_every_order_of_events_ends_as_the_model_says(
-    machine: tuple[Database, Site], steps: list[tuple[Any, ...]]
+    machine: tuple[SqliteDatabase, Site], steps: list[tuple[Any, ...]]
 ) -> None:
     asyncio.run(_play(*machine, steps))
 
