@@ -92,7 +92,7 @@ async def test_a_site_that_disappears_gives_its_tasks_back_to_another(
     await _register(site, PLAIN)
     task = (await site.create()).id
     assert await _lease(site, FAST) == [task]
-    monkeypatch.setattr("penstock.tasks.queue.now_us", lambda: 1 << 60)
+    monkeypatch.setattr("penstock.tasks.queue.moment", lambda _connection: 1 << 60)
     await site.queue.expire()
     monkeypatch.undo()
     assert await _lease(site, PLAIN) == [task]

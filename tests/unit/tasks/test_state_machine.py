@@ -78,7 +78,7 @@ def test_every_order_of_events_ends_as_the_model_says(
     asyncio.run(_play(*machine, steps))
 
 
-async def _play(database: Database, site: Site, steps: list[tuple[Any, ...]]) -> None:
+async def _play(database: SqliteDatabase, site: Site, steps: list[tuple[Any, ...]]) -> None:
     await database.write(lambda connection: connection.execute(delete(tasks)).rowcount)
     await site.register(room=ROOM.model_copy(update={"cpu_cores": 64, "ram_gb": 64, "slots": 64}))
     known: dict[str, Model] = {}
