@@ -12,6 +12,8 @@ import penstock
 from penstock import health, problems
 from penstock.access.service import AccessService, load_key
 from penstock.agents import api as agents_api
+from penstock.agents import files_api
+from penstock.agents.files import AttemptFiles
 from penstock.agents.service import AgentService
 from penstock.database.opening import open_database
 from penstock.duties import Duties
@@ -48,7 +50,14 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for prefix in tes_api.PREFIXES:
         app.include_router(tes_api.router, prefix=prefix)
-    for router in (engines_api.router, agents_api.router, pipelines_api.router, uploads_api.router, health.router):
+    for router in (
+        engines_api.router,
+        agents_api.router,
+        files_api.router,
+        pipelines_api.router,
+        uploads_api.router,
+        health.router,
+    ):
         app.include_router(router)
     for router in (workloads_api.router, api_accounts.router, api_downloads.router):
         app.include_router(router)
@@ -75,6 +84,7 @@ def build_services(settings: Settings) -> Services:
         pipelines=catalogue,
         tasks=tasks,
         agents=AgentService(queue, access, settings),
+        files=AttemptFiles(tasks, settings),
         tes=TesService(tasks, settings),
         uploads=uploads,
         workloads=WorkloadService(

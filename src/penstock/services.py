@@ -12,6 +12,7 @@ from penstock.signals import Signals
 
 if TYPE_CHECKING:  # the services import models and stores only; their handlers import this module
     from penstock.access.service import AccessService
+    from penstock.agents.files import AttemptFiles
     from penstock.agents.service import AgentService
     from penstock.database.engine import Database
     from penstock.pipelines.service import Catalogue
@@ -32,6 +33,7 @@ class Services:
     pipelines: Catalogue
     tasks: TaskService
     agents: AgentService
+    files: AttemptFiles
     tes: TesService
     uploads: UploadService
     workloads: WorkloadService

@@ -196,6 +196,11 @@ class Settings(BaseSettings):
         return self.agent_state or self.data / "agent"
 
     @property
+    def mounts_workspace(self) -> bool:
+        """Whether the agent's tasks see the workspace itself."""
+        return self.backend == "local" or self.workspace_claim is not None
+
+    @property
     def run_path(self) -> Path:
         """Folder of the server's sockets; bound into sandboxes that may reach the server."""
         return self.run or self.data / "run"

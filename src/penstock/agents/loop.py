@@ -67,7 +67,13 @@ class Agent:
 
     async def _hello(self) -> None:
         running = await self._backend.found()
-        hello = Hello(**self._who, total=self._backend.total(), tags=self._settings.site_tags, running=running)
+        hello = Hello(
+            **self._who,
+            total=self._backend.total(),
+            tags=self._settings.site_tags,
+            mounts_workspace=self._settings.mounts_workspace,
+            running=running,
+        )
         welcome = await self._connection.hello(hello)
         self._lease_s, self._longest_wait_s = welcome.lease_s, welcome.longest_wait_s
         log.info("registered", **self._who, keep=len(welcome.keep), end=len(welcome.end))

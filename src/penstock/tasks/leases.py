@@ -19,10 +19,11 @@ from penstock.tasks.turns import Candidate
 
 def room(connection: Connection, site: str) -> tuple[Room, HeadRoom]:
     """What is free at the site, and how much of that head tasks may take: its size less its live attempts."""
-    total = sites.find(connection, site).room
+    place = sites.find(connection, site)
+    total = place.room
     joined = attempts.join(tasks, tasks.c.id == attempts.c.task)
     columns = (tasks.c.kind, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb)
-    free, heads = total, HeadRoom.of(total, 0.0, 0)
+    free, heads = total, HeadRoom.of(total, 0.0, 0) if place.mounts_workspace else HeadRoom(0.0, 0)
     for used in connection.execute(select(*columns).select_from(joined).where(attempts.c.site == site, LIVE)):
         held = Candidate("", Kind(used.kind), used.cpu_cores, used.ram_gb, used.disk_gb)
         free, heads = take(free, held), take_head(heads, held)

@@ -5,6 +5,7 @@ Every step can be done again after a kill: a source that is gone and a target th
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from penstock.errors import InvalidInput
 from penstock.names import check_relative_path, split_attempt
 from penstock.staging.urls import WORKSPACE, Kind, locate
 from penstock.tasks.models import FileType, Published
+
+RECEIVED = "received"  # outputs that came through the server, from a site without the workspace
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ class Publisher:
         if place.kind is Kind.PATH:
             return self._inside(Path(place.within), PurePosixPath(place.path).relative_to(place.within))
         raise InvalidInput(f"Nothing can be published to {url!r}.", hint="Use file:///workspace/….")
+
+    def discard(self, attempt: str) -> None:
+        """Remove what an attempt's pod has sent here; at other sites the agent removes the attempt's folder."""
+        folder = self.attempt_folder(attempt)
+        if (folder / RECEIVED).is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another attempt of the task has a folder, too
+                folder.parent.rmdir()
 
     def _inside(self, root: Path, relative: os.PathLike[str]) -> Path:
         target = root / relative

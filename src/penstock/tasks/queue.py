@@ -127,6 +127,7 @@ class Queue:
         if task is None:
             return False
         await self._publish(attempt)
+        await asyncio.to_thread(self._publisher.discard, attempt)
         self._announce(task)
         self._signals.notify(QUEUE)
         return True
@@ -164,6 +165,7 @@ class Queue:
 
         for task in await self._database.write(change):
             log.warning("lease expired", task=task.id, attempt=task.attempts[-1].id)
+            await asyncio.to_thread(self._publisher.discard, task.attempts[-1].id)
             self._announce(task)
         self._signals.notify(QUEUE)
 

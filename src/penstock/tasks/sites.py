@@ -21,6 +21,7 @@ class Site:
     room: Room
     tags: Mapping[str, str]
     seen_us: int = 0
+    mounts_workspace: bool = True
 
     def has(self, wanted: Mapping[str, str]) -> bool:
         """Whether it has all these tags."""
@@ -56,7 +57,7 @@ def seen(connection: Connection, site: str) -> None:
 def everyone(connection: Connection) -> list[Site]:
     """Every site, by name."""
     return [
-        Site(row.name, Room.model_validate(row._mapping), json.loads(row.tags), row.seen_us)
+        Site(row.name, Room.model_validate(row._mapping), json.loads(row.tags), row.seen_us, bool(row.mounts_workspace))
         for row in connection.execute(select(sites).order_by(sites.c.name))
     ]
 

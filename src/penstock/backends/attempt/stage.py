@@ -172,7 +172,7 @@ def _open_source(staged: Staged, bind: Bind) -> tuple[str, int]:
     """Path and descriptor of what is to be mounted; Failure names a URL that leads nowhere or too far."""
     try:
         if bind["kind"] == "workspace":
-            return _open_in_workspace(staged.plan["workspace"], bind["source"])
+            return open_in_workspace(staged.plan["workspace"], bind["source"])
         if bind["kind"] == "path":
             return _open_allowed(bind["source"], bind["within"])
         host = os.path.abspath(f"{staged.directory}/{bind['source']}")
@@ -183,7 +183,7 @@ def _open_source(staged: Staged, bind: Bind) -> tuple[str, int]:
         raise failure_of(error, f"The input {bind['label']} cannot be used") from error
 
 
-def _open_in_workspace(workspace: str, path: str) -> tuple[str, int]:
+def open_in_workspace(workspace: str, path: str) -> tuple[str, int]:
     """Links in the workspace mean virtual paths, and may not leave the workload's or owner's own part of it."""
     view = View(_NOWHERE)
     view.mount(WORKSPACE, workspace, writable=False)

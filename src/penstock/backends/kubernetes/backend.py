@@ -58,13 +58,13 @@ class KubernetesBackend:
         """Attempts of which a pod or a directory of this site is there."""
         self._space = await self._insist(lambda: survey(self._cluster, self._settings, ATTEMPT_LABEL))
         pods = await self._insist(self._watch.resync)
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch.run())
+        self._open()
         left = await asyncio.to_thread(self._files.left)
         return sorted({*(pod.attempt for pod in pods), *left})
 
     async def start(self, work: Work) -> None:
         """Make the pod; one that is there already is adopted."""
+        self._open()
         if work.attempt in self._attempts:
             await self.adopt(work)
             return
@@ -83,6 +83,7 @@ class KubernetesBackend:
 
     async def adopt(self, work: Work) -> None:
         """Watch a pod that an earlier agent made."""
+        self._open()
         attempt = self._attempts.setdefault(work.attempt, Attempt(work.attempt))
         if attempt.plan is None:
             try:
@@ -97,6 +98,7 @@ class KubernetesBackend:
 
     async def end(self, attempt: str) -> None:
         """Delete the pod; returns when its containers are gone. CANCELED is told if it had not finished by itself."""
+        self._open()
         known = self._attempts.setdefault(attempt, Attempt(attempt))
         known.ending = True
         async with known.making:
@@ -135,6 +137,10 @@ class KubernetesBackend:
             attempt.forget()
         self._attempts.clear()
         await self._cluster.close()
+
+    def _open(self) -> None:
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch.run())
 
     def _check_fits(self, work: Work) -> None:
         """A pod runs on one node: what the nodes have together is no help."""

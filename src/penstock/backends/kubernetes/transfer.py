@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -29,6 +30,7 @@ from penstock.backends.kubernetes.plan import PodPlan
 from penstock.client.http import Server
 from penstock.clock import Deadline
 from penstock.errors import Draining, NotAuthenticated, PenstockError, Unreachable
+from penstock.names import check_relative_path
 from penstock.settings import Settings
 from penstock.staging.transfers import Transfer, fetch_all
 
@@ -143,7 +145,21 @@ class FromServer:
                 file.write(chunk)
             file.seek(0)
             with tarfile.open(fileobj=file) as archive:
-                archive.extractall(target, filter="data")
+                unpack(archive, target)
+
+
+def unpack(archive: tarfile.TarFile, target: Path) -> None:
+    """Files, directories and links of an archive that our server has made; no owners, no special files."""
+    for member in archive:
+        path = target / check_relative_path(member.name)
+        if member.isdir():
+            path.mkdir(parents=True, exist_ok=True)
+        elif member.issym():
+            path.symlink_to(member.linkname)
+        elif member.isreg() and (content := archive.extractfile(member)) is not None:
+            with path.open("wb") as file:
+                shutil.copyfileobj(content, file, _CHUNK)
+            path.chmod(0o640 | (member.mode & 0o110))
 
 
 def insist(call: Callable[[], None], deadline: Deadline) -> None:
