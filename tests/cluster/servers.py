@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class ClusterServer(RunningServer):
             "PENSTOCK_NAMESPACE": self.place.namespace,
             "PENSTOCK_DATA": str(self.data),
             "PENSTOCK_LEASE_S": "20",
+            "PENSTOCK_SERVER_IMAGE": os.environ.get("PENSTOCK_TEST_SERVER_IMAGE", ""),  # one of these sources
         }
         if self.mounts:
             found |= {"PENSTOCK_WORKSPACE": str(self.place.workspace), "PENSTOCK_WORKSPACE_CLAIM": "workspace"}
