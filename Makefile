@@ -1,6 +1,6 @@
 # Each target in one line; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help operator dev packages demo site teardown test lint typecheck unit integration molecule soak bench docs docs-test locks clean
+.PHONY: help operator dev packages demo site mirror teardown test lint typecheck unit integration molecule soak bench docs docs-test locks clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # The password of sudo is asked for where it is needed.
@@ -20,6 +20,8 @@ demo: operator   ## set this machine up and run two real workloads on it
 	@scripts/demo.py $(BECOME)
 site: operator   ## set this machine up
 	@ansible-playbook $(BECOME) playbooks/site.yml
+mirror: dev      ## programs and images for a cluster that has no Internet access, below ~/.cache/penstock
+	@ansible-playbook playbooks/mirror.yml
 teardown: operator ## remove what site.yml put here; data stay (ARGS='-e teardown_data=true' removes them)
 	@ansible-playbook $(BECOME) playbooks/teardown.yml $(ARGS)
 
