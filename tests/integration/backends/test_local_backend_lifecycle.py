@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 from pathlib import Path
 
-from tests.integration.backends.conftest import Bench
+from tests.integration.backends.conftest import PATIENCE_S, Bench
 
 from penstock.agents.protocol import Work
 from penstock.tasks.models import Outcome
@@ -31,7 +32,9 @@ def processes_of(word: str) -> list[int]:
 
 def gone(pidfd: int) -> None:
     """Wait until the process is gone."""
-    os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    poll = select.poll()  # it is no child of ours
+    poll.register(pidfd, select.POLLIN)
+    assert poll.poll(1000 * PATIENCE_S)
     os.close(pidfd)
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 import pydantic
 
 from penstock.agents.protocol import Report, Work
+from penstock.backends.local.births import Births
 from penstock.backends.local.launch import AttemptFolder
 from penstock.backends.local.plan import build
 from penstock.backends.local.room import survey_room
@@ -59,6 +60,7 @@ class LocalBackend:
         self._register.mkdir(parents=True, exist_ok=True)
         self._attempts: dict[str, _Attempt] = {}
         self._events: asyncio.Queue[Report] = asyncio.Queue()
+        self._births = Births(settings.agent_state_path.resolve())
         self._notices = Notices(settings.agent_state_path.resolve() / "notify", self._hear)
         self._versions: asyncio.Task[str] | None = None
 
@@ -81,7 +83,7 @@ class LocalBackend:
         attempt = self._attempts[work.attempt] = _Attempt(folder)
         try:
             plan = build(work, replace(self._site, run=run_folder(self._settings)), str(folder.path))
-            await asyncio.to_thread(folder.launch, plan, work)
+            await asyncio.to_thread(folder.launch, plan, work, self._births)
         except InvalidInput as error:
             self._finish(attempt, Outcome.SYSTEM_ERROR, str(error))
         except OSError as error:
@@ -135,6 +137,7 @@ class LocalBackend:
     async def close(self) -> None:
         """Stop watching; runners go on, and another LocalBackend can adopt them."""
         self._notices.close()
+        self._births.close()
         tasks: list[asyncio.Task[object]] = [
             known.follower for known in self._attempts.values() if known.follower is not None
         ]

@@ -7,19 +7,24 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import penstock
 from penstock.agents.protocol import Work
 from penstock.backends.attempt import folder
 from penstock.backends.attempt.shape import Plan
+from penstock.backends.local.births import Births
+from penstock.backends.local.parent import INHERITED
 from penstock.backends.local.runner import LOCK
 from penstock.backends.local.strays import MARK
+from penstock.clock import Deadline
 
 _SCRIPT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from penstock.backends.local.runner import main; main(sys.argv[2])"
 )
-_KEPT_ENVIRONMENT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # the agent's own may hold what no runner needs
+_BIRTH_S = 5.0  # until a runner that was born has written its process id
+_PAUSE_S = 0.005
 
 
 class AttemptFolder:
@@ -33,19 +38,21 @@ class AttemptFolder:
         self.started = self.path / "started"
         self.result = self.path / "result.json"
 
-    def launch(self, plan: Plan, work: Work) -> int:
-        """Write the plan and start the runner; returns its process id. OSError when this machine cannot."""
+    def launch(self, plan: Plan, work: Work, births: Births) -> None:
+        """Write the plan and start the runner. OSError when this machine cannot."""
         self.entry.touch()
         folder.make(self.path)
         (self.path / "plan.json").write_text(json.dumps(plan))
         folder.write_secret(self.path / "token", work.token)
-        lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            # Held by the open file, which the runner inherits: there is no moment at which a live attempt is unlocked.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return self._spawn(lock)
-        finally:
-            os.close(lock)
+        for start in (births.bear, births.bear, self._spawn):
+            lock = self._lock_unborn()
+            if lock is None:
+                return
+            try:
+                if start(self.attempt, str(self.path), lock) is not None:
+                    return
+            finally:
+                os.close(lock)
 
     def is_locked(self) -> bool:
         """Whether the runner lives."""
@@ -87,15 +94,35 @@ class AttemptFolder:
         folder.remove(self.path)
         self.entry.unlink(missing_ok=True)
 
-    def _spawn(self, lock: int) -> int:
+    def _lock_unborn(self) -> int | None:
+        """The lock, if no runner was born and none can be any more; None if one was.
+
+        Held by the open file, which the runner inherits: there is no moment at which a live attempt is unlocked. Who
+        gets it and finds no process id in it knows that nobody else can become its runner.
+        """
+        deadline = Deadline.after(_BIRTH_S)
+        lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        while not os.fstat(lock).st_size:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if deadline.passed:
+                    break
+                time.sleep(_PAUSE_S)  # the newborn writes its process id, or a dying parent lets go
+            else:
+                if not os.fstat(lock).st_size:
+                    return lock
+        os.close(lock)
+        return None
+
+    def _spawn(self, attempt: str, directory: str, lock: int) -> int:
         source = str(Path(penstock.__path__[0]).parent)
-        words = [sys.executable, "-I", "-S", "-c", _SCRIPT, source, str(self.path)]
-        environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-        environment[MARK] = self.attempt
-        log = str(self.path / "runner.log")
+        words = [sys.executable, "-I", "-S", "-c", _SCRIPT, source, directory]
+        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        environment[MARK] = attempt
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),
+            (os.POSIX_SPAWN_OPEN, 1, f"{directory}/runner.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),
             (os.POSIX_SPAWN_DUP2, 1, 2),
             (os.POSIX_SPAWN_DUP2, lock, LOCK),
         ]
