@@ -15,6 +15,8 @@ from penstock.agents import api as agents_api
 from penstock.agents import files_api
 from penstock.agents.files import AttemptFiles
 from penstock.agents.service import AgentService
+from penstock.audit import AUDIT_LOG, Audit, AuditLog
+from penstock.bodies import BodyLimit
 from penstock.database.opening import open_database
 from penstock.duties import Duties
 from penstock.pipelines import api as pipelines_api
@@ -43,11 +45,15 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = inside = build_services(settings)
+        app.state.audit = AuditLog(settings.data / AUDIT_LOG)
         async with running(inside):
             yield
+        app.state.audit.close()
 
     app = FastAPI(title="Penstock", version=penstock.__version__, lifespan=lifespan)
     problems.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Audit)
     for prefix in tes_api.PREFIXES:
         app.include_router(tes_api.router, prefix=prefix)
     for router in (

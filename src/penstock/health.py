@@ -8,8 +8,10 @@ from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from sqlalchemy import text
 
+from penstock.clock import now_us
 from penstock.errors import Draining
 from penstock.services import Services, services
+from penstock.tasks import metrics
 
 router = APIRouter(tags=["health"])
 Inside = Annotated[Services, Depends(services)]
@@ -31,6 +33,7 @@ async def readyz(inside: Inside) -> dict[str, str]:
 
 
 @router.get("/metrics")
-async def metrics() -> Response:
-    """Prometheus."""
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+async def figures(inside: Inside) -> Response:
+    """Prometheus (docs/metrics.md)."""
+    now = await inside.database.read(metrics.census)
+    return Response(generate_latest(REGISTRY) + metrics.exposition(now, now_us()), media_type=CONTENT_TYPE_LATEST)

@@ -19,6 +19,7 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            with_task,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -28,3 +29,10 @@ def configure(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def with_task(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """A line about an attempt names its task, too: one search finds all of a task's lines, of server and agents."""
+    if "attempt" in event and "task" not in event:
+        event["task"] = str(event["attempt"]).partition("-")[0]
+    return event

@@ -10,12 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from penstock.errors import InvalidInput, PenstockError
+from penstock.errors import InvalidInput, NotFound, PenstockError, TooLarge
 from penstock.tes.api import PREFIXES
 
 log = structlog.get_logger(__name__)
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="penstock"'}
 LONGEST_VALUE = 200
+CODES = {one.status: one.code for one in (NotFound, TooLarge)}
 
 
 def install(app: FastAPI) -> None:
@@ -49,9 +50,9 @@ def _one(error: dict[str, object]) -> str:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for this class
-    known = error.status_code == HTTPStatus.NOT_FOUND
-    detail = f"There is nothing at {request.url.path!r}." if known else str(error.detail)
-    code = "not-found" if known else "invalid-input"
+    missing = error.status_code == HTTPStatus.NOT_FOUND
+    detail = f"There is nothing at {request.url.path!r}." if missing else str(error.detail)
+    code = CODES.get(error.status_code, InvalidInput.code)
     return answer(request, error.status_code, detail, code, headers=dict(error.headers or {}))
 
 

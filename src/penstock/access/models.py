@@ -16,6 +16,7 @@ class Principal:
     scopes: frozenset[str]
     workload: str | None = None
     attempt: str | None = None
+    token: str | None = None  # the public id of a bearer token
 
     def may(self, scope: str) -> bool:
         """Whether the scope was granted; ``*`` grants all (authentication 'none')."""

@@ -79,7 +79,7 @@ class AccessService:
         token = await self._database.read(lambda connection: store.find(connection, name))
         if token is None or not matches(token, secret) or not alive(token):
             raise NotAuthenticated("The token is not valid.", hint=_HINT)
-        return Principal(token.owner, token.scopes)
+        return Principal(token.owner, token.scopes, token=token.id)
 
     async def _attempt(self, attempt: str, signature: str) -> Principal:
         if hmac.compare_digest(signature.encode(), self._sign(attempt).encode()):

@@ -39,6 +39,14 @@ def of_owner(connection: Connection, owner: str | None) -> list[StoredToken]:
     return [_token(row) for row in connection.execute(query if owner is None else query.where(tokens.c.owner == owner))]
 
 
+def expire(connection: Connection, token: str, at_us: int) -> bool:
+    """Let a token end at this moment, unless it ends before; False if there is no such live token."""
+    live = (tokens.c.id == token) & tokens.c.revoked_us.is_(None)
+    sooner = live & (tokens.c.expires_us.is_(None) | (tokens.c.expires_us > at_us))
+    connection.execute(update(tokens).where(sooner).values(expires_us=at_us))
+    return connection.execute(select(tokens.c.id).where(live)).one_or_none() is not None
+
+
 def revoke(connection: Connection, token: str, at_us: int) -> bool:
     """Revoke at once; False if there is no such live token."""
     live = (tokens.c.id == token) & tokens.c.revoked_us.is_(None)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from penstock.access.api import credential
+from penstock.access.api import identify
 from penstock.access.models import AGENT_SCOPE
 from penstock.agents.protocol import (
     Caller,
@@ -28,7 +28,7 @@ Inside = Annotated[Services, Depends(services)]
 
 
 async def _check(request: Request, inside: Services, caller: Caller) -> None:
-    principal = await inside.access.principal(credential(request))
+    principal = await identify(request, inside.access)
     if not principal.may(f"{AGENT_SCOPE}{caller.site}") or principal.attempt is not None:
         raise Forbidden(f"This token is not for the agent of site {caller.site!r}.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -13,10 +14,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from penstock import logs
 from penstock.access import store
 from penstock.access.models import StoredToken
 from penstock.access.service import BEARER, AccessService, alive, matches
-from penstock.clock import MICROSECONDS, now_us
+from penstock.audit import AUDIT_LOG, AuditLog
+from penstock.clock import MICROSECONDS, iso, now_us
 from penstock.database.engine import Database
 from penstock.database.opening import migrate_database, open_database
 from penstock.errors import InvalidInput, NotFound
@@ -45,9 +48,9 @@ def bring_up_to_date() -> None:
 @token.command("create")
 def create(owner: Owner, scope: Scopes, days: Days = None) -> None:
     """Make a token and print it: the only time it is shown."""
-    Console().print(
-        _with_access(lambda access: access.issue(owner, scope, _seconds(days))), markup=False, soft_wrap=True
-    )
+    secret = _with_access(lambda access: access.issue(owner, scope, _seconds(days)))
+    _note("token create", token=_id_of(secret), for_owner=owner, scopes=sorted(scope))
+    Console().print(secret, markup=False, soft_wrap=True)
 
 
 @token.command("ensure")
@@ -93,8 +96,15 @@ def enter(
 
 
 @token.command("list")
-def list_tokens(owner: Annotated[str | None, typer.Option(help="Only this owner's.")] = None) -> None:
+def list_tokens(
+    owner: Annotated[str | None, typer.Option(help="Only this owner's.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """List tokens; never their secrets."""
+    if json:
+        found = _read(lambda database: database.read(lambda connection: store.of_owner(connection, owner)))
+        Console().print_json(data=[_told(one) for one in found])
+        return
     table = Table("id", "owner", "scopes", "created", "expires", "state")
     for one in _read(lambda database: database.read(lambda connection: store.of_owner(connection, owner))):
         expires = "never" if one.expires_us is None else _day(one.expires_us)
@@ -102,11 +112,29 @@ def list_tokens(owner: Annotated[str | None, typer.Option(help="Only this owner'
     Console().print(table)
 
 
+@token.command("rotate")
+def rotate(
+    token_id: Annotated[str, typer.Argument(help="Id as `list` shows it.")],
+    days: Days = None,
+    grace: Annotated[float, typer.Option(help="Hours for which the old one still works.")] = 0.0,
+) -> None:
+    """Make a new token of the same owner and scopes, print it, and end the old one."""
+    old = _read(lambda database: database.read(lambda connection: store.find(connection, token_id)))
+    if old is None or not alive(old):
+        raise _no_such_token(token_id)
+    secret = _with_access(lambda access: access.issue(old.owner, old.scopes, _seconds(days)))
+    ends = now_us() + int(grace * 3600 * MICROSECONDS)
+    _read(lambda database: database.write(lambda connection: store.expire(connection, token_id, ends)))
+    _note("token rotate", old=token_id, token=_id_of(secret), for_owner=old.owner)
+    Console().print(secret, markup=False, soft_wrap=True)
+
+
 @token.command("revoke")
 def revoke(token_id: Annotated[str, typer.Argument(help="Id as `list` shows it.")]) -> None:
     """Revoke a token at once."""
     if not _read(lambda database: database.write(lambda connection: store.revoke(connection, token_id, now_us()))):
-        raise NotFound(f"There is no live token {token_id!r}.", hint="`penstock admin token list` shows their ids.")
+        raise _no_such_token(token_id)
+    _note("token revoke", token=token_id)
     Console().print(f"revoked {token_id}")
 
 
@@ -129,9 +157,32 @@ def remove_site(name: Annotated[str, typer.Argument(help="Name as `list` shows i
     Console().print(f"removed {name}")
 
 
+def _told(one: StoredToken) -> dict[str, object]:
+    expires = None if one.expires_us is None else iso(one.expires_us)
+    told = {"id": one.id, "owner": one.owner, "scopes": sorted(one.scopes), "state": _state(one)}
+    return {**told, "created": iso(one.created_us), "expires": expires}
+
+
+def _no_such_token(token_id: str) -> NotFound:
+    return NotFound(f"There is no live token {token_id!r}.", hint="`penstock admin token list` shows their ids.")
+
+
+def _id_of(secret: str) -> str:
+    """The public part of a token."""
+    return secret.split("_")[1]
+
+
+def _note(what: str, **more: object) -> None:
+    """An operator's deed in the audit log, by the name of the login."""
+    log = AuditLog(Settings().data / AUDIT_LOG)
+    log.write({"operator": getpass.getuser()}, f"penstock admin {what}", **more)
+    log.close()
+
+
 def _read(job: Callable[[Database], Awaitable[T]]) -> T:
     """Run ``job`` on the database of the settings; SQLite's is made if it is not there yet."""
     settings = Settings()
+    logs.configure(settings)  # to standard error: what is printed may be a token
     settings.data.mkdir(parents=True, exist_ok=True)
 
     async def run() -> T:

@@ -14,7 +14,7 @@ from penstock.database.engine import Database
 from penstock.database.moment import moment
 from penstock.errors import InvalidInput
 from penstock.signals import QUEUE, Signals, workload_topic
-from penstock.tasks import leases, sites, store
+from penstock.tasks import leases, metrics, sites, store
 from penstock.tasks.admission import never_fits
 from penstock.tasks.handout import Handout, Holder, Known, Orders, check
 from penstock.tasks.models import LIVE, Attempt, AttemptLog, Outcome, Room, State, Task
@@ -70,7 +70,8 @@ class Queue:
             seen = self._signals.count(QUEUE), self._signals.count(site_topic(holder.site))
             orders = await self._database.write(lambda c: self._handout.orders(c, holder, known))
             if orders or deadline.passed or self._signals.draining:
-                for task, _ in orders.leased:
+                for task, attempt in orders.leased:
+                    log.info("leased", task=task.id, attempt=attempt.id, site=holder.site, owner=task.owner)
                     self._announce(task)
                 self._signals.notify(LEASES)
                 return orders
@@ -102,6 +103,7 @@ class Queue:
 
         task = await self._database.write(change)
         if task is not None:
+            metrics.started(task, at_us)
             self._announce(task)
         return task is not None
 
@@ -166,6 +168,7 @@ class Queue:
         for task in await self._database.write(change):
             log.warning("lease expired", task=task.id, attempt=task.attempts[-1].id)
             await asyncio.to_thread(self._publisher.discard, task.attempts[-1].id)
+            metrics.EXPIRED.labels(task.attempts[-1].site).inc()
             self._announce(task)
         self._signals.notify(QUEUE)
 
@@ -260,4 +263,6 @@ def _settle(connection: Connection, attempt: str, backoff_s: float, trouble: str
     leases.set_attempt(connection, attempt, ["finished"], state=state, **told)
     waits = {"not_before_us": moment(connection) + next_step.backoff_us} if next_step.backoff_us else {}
     store.move(connection, task.id, LIVE, next_step.state, next_step.reason, attempt=one.number, **waits)
+    metrics.ended(one, outcome)
+    log.info("attempt ended", task=task.id, attempt=attempt, outcome=outcome.value, state=next_step.state.value)
     return task

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+import structlog
 from sqlalchemy import Connection
 
 from penstock.allowances import Allowance
@@ -14,12 +15,13 @@ from penstock.clock import Deadline
 from penstock.database.engine import Database
 from penstock.errors import Conflict, NotFound
 from penstock.signals import QUEUE, Signals, workload_topic
-from penstock.tasks import leases, limits, listing, store
+from penstock.tasks import leases, limits, listing, metrics, store
 from penstock.tasks.listing import Brief, Filter
 from penstock.tasks.models import FINAL, Created, Kind, NewTask, Progress, State, Task
 from penstock.tasks.publish import Publisher
 from penstock.tasks.queue import Queue, refuse_what_never_fits, site_topic
 
+log = structlog.get_logger(__name__)
 FAILED = (State.EXECUTOR_ERROR, State.SYSTEM_ERROR)
 
 
@@ -43,6 +45,10 @@ class TaskService:
     async def create(self, new: Sequence[NewTask]) -> list[Created]:
         """Durable when this returns. A key that the workload has already answers the task that has it."""
         made = await self._database.write(partial(_create, new=new, owners=self._owners))
+        for answer, one in zip(made, new, strict=True):
+            if answer.created:
+                metrics.CREATED.labels(one.kind.value).inc()
+                log.info("task created", task=answer.id, owner=one.owner, workload=one.workload)
         self._signals.notify(QUEUE, *{workload_topic(one.workload) for one in new if one.workload is not None})
         return made
 

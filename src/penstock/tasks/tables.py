@@ -49,6 +49,16 @@ Index(
     sqlite_where=text("state = 'QUEUED'"),
     postgresql_where=text("state = 'QUEUED'"),
 )
+# What has not ended, as /metrics counts it.
+LIVE_TASK = "state IN ('QUEUED', 'INITIALIZING', 'RUNNING', 'CANCELING')"
+Index(
+    "ix_tasks_live",
+    tasks.c.state,
+    tasks.c.owner,
+    tasks.c.created_us,
+    sqlite_where=text(LIVE_TASK),
+    postgresql_where=text(LIVE_TASK),
+)
 # Tasks that wait for their back-off: few.
 Index(
     "ix_tasks_not_before",

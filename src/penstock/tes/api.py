@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from penstock.access.api import allow
 from penstock.access.models import Principal
+from penstock.audit import note
 from penstock.services import Services, services
 from penstock.tasks.models import State, TaskSpec
 from penstock.tes.models import (
@@ -45,9 +46,10 @@ async def service_info(request: Request, inside: Inside) -> TesServiceInfo:
 
 
 @router.post("/tasks")
-async def create_task(body: TaskSpec, caller: Caller, inside: Inside) -> TesCreateTaskResponse:
+async def create_task(request: Request, body: TaskSpec, caller: Caller, inside: Inside) -> TesCreateTaskResponse:
     """Create a task; durable when answered."""
     made = await inside.tes.create([(None, body)], caller)
+    note(request.state, task=made[0].id)
     return TesCreateTaskResponse(id=made[0].id)
 
 

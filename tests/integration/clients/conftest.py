@@ -55,7 +55,7 @@ class Client:
     token: str
     folder: Path
 
-    def drive(self, script: str, *words: str, **variables: str) -> Any:
+    def drive(self, script: str, *words: str, text: str = "", **variables: str) -> Any:
         """Run the driver; what it prints last, as JSON."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("PENSTOCK_", "PYTHON"))}
         told = {"TES_URL": self.url, "TES_TOKEN": self.token, "TES_FOLDER": str(self.folder), "NO_PROXY": "127.0.0.1"}
@@ -63,6 +63,7 @@ class Client:
             [str(self.python), str(Path(__file__).with_name(script)), *words],
             env={**clean, **told, **variables},
             cwd=self.folder,
+            input=text,
             capture_output=True,
             text=True,
             timeout=DRIVE_S,
