@@ -46,10 +46,9 @@ class Place:
         command = ["kubectl", f"--kubeconfig={KUBECONFIG}", f"--namespace={self.namespace}", *words]
         return subprocess.run(command, input=text, text=True, capture_output=True, check=True, timeout=120).stdout
 
-    def pods(self) -> list[dict[str, Any]]:
-        """All pods of the namespace."""
-        found: list[dict[str, Any]] = json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
-        return found
+    def left(self) -> list[str]:
+        """Pods and secrets of the namespace."""
+        return self.kubectl("get", "pods,secrets", "-o", "name").split()
 
     def settings(self, data: Path, **more: Any) -> dict[str, Any]:
         """Settings of an agent here."""
@@ -60,7 +59,8 @@ class Place:
 
     def node_address(self) -> str:
         """Where pods reach this machine."""
-        [node, *_] = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
+        mine = ("-l", "node-role.kubernetes.io/control-plane")
+        [node, *_] = json.loads(self.kubectl("get", "nodes", *mine, "-o", "json"))["items"]
         return str(next(one["address"] for one in node["status"]["addresses"] if one["type"] == "InternalIP"))
 
 

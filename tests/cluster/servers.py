@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,9 +31,13 @@ class ClusterServer(RunningServer):
         address = self.place.node_address()
         self.arguments = ("--no-agent",)
         self.environment |= {"PENSTOCK_HOST": address, "PENSTOCK_SITE": self.data.name, **self._agents_settings()}
-        super().start()
+        self.start_server()
         self._give_tokens()
         self.start_agent()
+
+    def start_server(self) -> None:
+        """The server alone, at the address it had before."""
+        super().start()
 
     def start_agent(self) -> None:
         """A new agent for the site."""
@@ -54,6 +59,13 @@ class ClusterServer(RunningServer):
             self.agent.wait(30)
             self.agent = None
         super().stop()
+
+    def until_idle(self) -> None:
+        """Until no pod and no secret is left; they go once the server has taken an attempt's end."""
+        deadline = Deadline.after(30)
+        while left := self.place.left():
+            assert not deadline.passed, left
+            time.sleep(0.2)
 
     def token(self) -> str:
         """The tests' owner's."""

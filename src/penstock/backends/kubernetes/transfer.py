@@ -8,7 +8,9 @@ What went wrong is told in the container's termination message; then the exit co
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import shutil
 import sys
 import tarfile
@@ -53,7 +55,7 @@ def main() -> None:
         if given.how == "in":
             bring(given.url, deadline, allow_private=given.allow_private)
         else:
-            Path(given.how).read_text()  # ends when the last executor has passed its turn on
+            await_turn(Path(given.how))
             print(json.dumps(take_away(given.url, Deadline.after(given.limit))))  # noqa: T201 - the agent reads the log
     except Failure as failure:
         fail(failure.outcome, failure.reason)
@@ -63,6 +65,13 @@ def main() -> None:
         fail("SYSTEM_ERROR", str(error))
     except OSError as error:
         fail("LOST", f"A file cannot be stored: {error}.")
+
+
+def await_turn(fifo: Path) -> None:
+    """Returns when the last executor has passed its turn on; whoever comes first makes the FIFO."""
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(fifo, 0o600)
+    fifo.read_text()
 
 
 def fail(outcome: str, reason: str) -> None:

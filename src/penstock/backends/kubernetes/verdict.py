@@ -45,7 +45,7 @@ def judge(pod: Pod, plan: PodPlan) -> Progress:
     executors: list[ExecutorResult] = []
     failure, done = _through_executors(pod, plan, executors)
     started = executors[0]["start_us"] if executors else _started(pod)
-    if done and (failure is None or failure.outcome != "LOST") and not _waits_for_outputs(pod, plan, executors):
+    if done and (failure is None or failure.outcome != "LOST") and not _waits_for_outputs(pod, plan):
         return Progress(started, True, failure or _of_outputs(pod, plan), executors)
     taken = _taken_away(pod, plan)
     if taken is not None:
@@ -130,9 +130,9 @@ def _started(pod: Pod) -> int | None:
     return first.started_us if first is not None and first.state == "running" else None
 
 
-def _waits_for_outputs(pod: Pod, plan: PodPlan, executors: list[ExecutorResult]) -> bool:
+def _waits_for_outputs(pod: Pod, plan: PodPlan) -> bool:
     """Whether outputs are still on their way; nobody wakes their container after a launcher was killed."""
-    killed = bool(executors) and executors[-1]["exit_code"] == KILLED and executors[-1]["cpu_s"] == 0.0
+    killed = any(one.reason == "OOMKilled" and not one.message for one in pod.containers.values())
     out = pod.containers.get(STAGE_OUT)
     return plan.uploads and not killed and (out is None or out.state != "terminated")
 
@@ -160,7 +160,7 @@ def _before_start(pod: Pod, plan: PodPlan) -> Failure | str:
         return f"no node has room: {_short(pod.unschedulable)}"
     waits = ""
     for name, container in pod.containers.items():
-        if container.state == "terminated" and name in ("stage-in", "launcher"):
+        if container.state == "terminated" and name in ("stage-in", "launcher", STAGE_OUT):
             failure = _transfer(container)
             if failure is not None:
                 return failure

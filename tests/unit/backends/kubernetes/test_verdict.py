@@ -145,6 +145,12 @@ def test_without_the_workspace_the_end_waits_for_the_outputs() -> None:
     assert told(judged({"executor-0": ended(GOOD), "stage-out": told_so}, plan)) == ("LOST", "The server is gone.")
 
 
+def test_without_the_workspace_an_attempt_ends_when_nobody_is_left_to_send_its_outputs() -> None:
+    plan = build(work(), replace(SITE, claim=None))
+    cut = ended('{"outcome": "LOST", "reason": "The disk is full."}', 1, "Error")
+    assert told(judged({"executor-0": {"running": {}}, "stage-out": cut}, plan)) == ("LOST", "The disk is full.")
+
+
 def test_without_the_workspace_nobody_waits_after_a_killed_launcher() -> None:
     plan = build(work(), replace(SITE, claim=None))
     found = judged({"executor-0": ended("", 137, "OOMKilled"), "stage-out": {"running": {}}}, plan)
