@@ -39,7 +39,7 @@ class Services:
     workloads: WorkloadService
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:  # async: FastAPI calls anything else in a thread of its own
     """The services of the application that answers this request."""
     inside: Services = request.app.state.services
     return inside
