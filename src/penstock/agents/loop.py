@@ -26,6 +26,7 @@ from penstock.tasks.models import Outcome
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 MOST_LEASES = 32
+STARTS_WAIT_S = 0.05
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 
 
@@ -121,10 +122,18 @@ class Agent:
 
     async def _report_forever(self) -> None:
         while True:
-            batch = [await self._reports.get()]
-            while not self._reports.empty():
-                batch.append(self._reports.get_nowait())
-            await self._send(batch)
+            await self._send(await self._batch())
+
+    async def _batch(self) -> list[Report]:
+        """What there is to tell. Starts alone wait a moment: that of a short task costs nothing beside its end."""
+        batch = [await self._reports.get()]
+        patience = Deadline.after(STARTS_WAIT_S)
+        while not self._reports.empty() or all(report.event == "started" for report in batch):
+            try:
+                batch.append(await asyncio.wait_for(self._reports.get(), patience.remaining))
+            except TimeoutError:
+                break
+        return batch
 
     async def _send(self, batch: Sequence[Report]) -> None:
         reports = Reports(**self._who, reports=list(batch))
@@ -133,9 +142,13 @@ class Agent:
             await self._drop(attempt)
         for report in batch:
             if report.event == "finished" and report.attempt not in answer.refused:
-                await self._backend.forget(report.attempt)
-                self._ending.discard(report.attempt)
-                self._canceling.discard(report.attempt)
+                self._job(self._forget(report.attempt))
+
+    async def _forget(self, attempt: str) -> None:
+        """Its end is durable. Nobody waits for this: the kernel takes a while to remove what was mounted."""
+        await self._backend.forget(attempt)
+        self._ending.discard(attempt)
+        self._canceling.discard(attempt)
 
     def _obey(self, orders: Orders) -> None:
         for attempt in orders.end:

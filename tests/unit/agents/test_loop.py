@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from penstock.agents import loop
 from penstock.agents.loop import Agent
 from penstock.agents.protocol import (
     Hello,
@@ -93,6 +94,7 @@ class Wire:
     hellos: list[Hello] = field(default_factory=list)
     leases: list[LeaseRequest] = field(default_factory=list)
     reported: list[Report] = field(default_factory=list)
+    batches: list[list[str]] = field(default_factory=list)
     answers: asyncio.Queue[LeaseAnswer | Exception] = field(default_factory=asyncio.Queue)
     welcome: Welcome = field(default_factory=lambda: Welcome(lease_s=30, longest_wait_s=5))
     refused: list[str] = field(default_factory=list)
@@ -119,6 +121,7 @@ class Wire:
         if self.failing:
             raise self.failing.pop(0)
         self.reported += reports.reports
+        self.batches.append([report.event for report in reports.reports])
         return ReportsAnswer(refused=self.refused)
 
 
@@ -147,6 +150,51 @@ async def test_leased_work_is_started_and_its_end_is_reported_and_forgotten() ->
     stage.machine.say(work.attempt)
     await stage.machine.until(("forget", work.attempt))
     assert [one.outcome for one in stage.wire.reported] == [Outcome.COMPLETE]
+    await stage.stop()
+
+
+async def test_a_start_is_reported_together_with_the_end_of_a_short_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "STARTS_WAIT_S", 20.0)
+    stage, work = _play(Wire(), Machine()), _work()
+    stage.wire.answers.put_nowait(LeaseAnswer(work=[work]))
+    await stage.machine.until(("start", work.attempt))
+    stage.machine.told.put_nowait(Report(attempt=work.attempt, event="started", at_us=1))
+    stage.machine.say(work.attempt)
+    await stage.machine.until(("forget", work.attempt))
+    assert stage.wire.batches == [["started", "finished"]]
+    await stage.stop()
+
+
+async def test_a_start_is_reported_without_the_end_of_a_long_task() -> None:
+    stage, work = _play(Wire(), Machine()), _work()
+    stage.wire.answers.put_nowait(LeaseAnswer(work=[work]))
+    await stage.machine.until(("start", work.attempt))
+    stage.machine.told.put_nowait(Report(attempt=work.attempt, event="started", at_us=1))
+    while not stage.wire.batches:  # noqa: ASYNC110 - the fake wire has no other way to tell
+        await asyncio.sleep(0.01)
+    assert stage.wire.batches == [["started"]]
+    stage.machine.say(work.attempt)
+    await stage.machine.until(("forget", work.attempt))
+    await stage.stop()
+
+
+async def test_an_end_is_reported_while_another_attempt_is_still_being_removed() -> None:
+    class Slow(Machine):
+        async def forget(self, attempt: str) -> None:
+            if attempt == first.attempt:
+                await asyncio.Event().wait()
+            await super().forget(attempt)
+
+    first, second = _work(), _work()
+    stage = _play(Wire(), Slow())
+    stage.wire.answers.put_nowait(LeaseAnswer(work=[first, second]))
+    await stage.machine.until(("start", first.attempt), ("start", second.attempt))
+    stage.machine.say(first.attempt)
+    while not stage.wire.batches:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    stage.machine.say(second.attempt)
+    await stage.machine.until(("forget", second.attempt))
+    assert first.attempt in stage.machine.runners
     await stage.stop()
 
 
