@@ -24,6 +24,7 @@ from penstock.agents.protocol import (
 from penstock.clock import Deadline
 from penstock.errors import InvalidInput
 from penstock.settings import Settings
+from penstock.tasks.ends import End
 from penstock.tasks.handout import Holder, Known
 from penstock.tasks.models import Attempt, Outcome, Task
 from penstock.tasks.queue import Queue
@@ -71,16 +72,12 @@ class AgentService:
         return ReportsAnswer(refused=[one for one, good in zip(by_attempt, taken, strict=True) if not good])
 
     async def _take(self, holder: Holder, reports: list[Report]) -> bool:
-        good = True
-        for report in reports:
-            if report.event == "started":
-                good = await self._queue.started(holder, report.attempt, report.at_us)
-            else:
-                outcome = report.outcome or Outcome.LOST
-                good = await self._queue.finished(
-                    holder, report.attempt, report.at_us, outcome, report.reason, report.log
-                )
-        return good
+        """All that is told of one attempt; a start that is told together with the end costs no change of its own."""
+        started = next((report for report in reports if report.event == "started"), None)
+        finished = next((report for report in reports if report.event == "finished"), None)
+        if finished is not None:
+            return await self._queue.finished(holder, finished.attempt, _end(finished, started))
+        return started is None or await self._queue.started(holder, started.attempt, started.at_us)
 
     def _work(self, task: Task, attempt: Attempt) -> Work:
         return Work(
@@ -101,3 +98,8 @@ def _holder(caller: Caller) -> Holder:
             hint="They may be one release apart.",
         )
     return Holder(caller.site, caller.incarnation)
+
+
+def _end(finished: Report, started: Report | None) -> End:
+    outcome = finished.outcome or Outcome.LOST
+    return End(finished.at_us, outcome, finished.reason, finished.log, started.at_us if started else None)

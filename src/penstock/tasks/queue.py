@@ -9,17 +9,17 @@ import structlog
 from sqlalchemy import Connection
 
 from penstock.allowances import Allowance
-from penstock.clock import MICROSECONDS, Deadline, now_us
+from penstock.clock import MICROSECONDS, Deadline
 from penstock.database.engine import Database
 from penstock.database.moment import moment
 from penstock.errors import InvalidInput
 from penstock.signals import QUEUE, Signals, workload_topic
-from penstock.tasks import leases, metrics, sites, store
+from penstock.tasks import ends, leases, metrics, sites, store
 from penstock.tasks.admission import never_fits
+from penstock.tasks.ends import End
 from penstock.tasks.handout import Handout, Holder, Known, Orders, check
-from penstock.tasks.models import LIVE, Attempt, AttemptLog, Outcome, Room, State, Task
-from penstock.tasks.publish import Publisher, needs_publishing
-from penstock.tasks.retry import published, verdict
+from penstock.tasks.models import Attempt, Room, State, Task
+from penstock.tasks.publish import Publisher
 from penstock.tasks.turns import Candidate
 
 log = structlog.get_logger(__name__)
@@ -107,29 +107,28 @@ class Queue:
             self._announce(task)
         return task is not None
 
-    async def finished(
-        self, holder: Holder, attempt: str, at_us: int, outcome: Outcome, reason: str, entry: AttemptLog
-    ) -> bool:
+    async def finished(self, holder: Holder, attempt: str, end: End) -> bool:
         """The attempt has ended: publish its outputs and move its task on; False if the attempt is fenced."""
 
-        def change(connection: Connection) -> Task | None:
+        def change(connection: Connection) -> tuple[Task, bool] | None:
             check(connection, holder)
             found = leases.current(connection, attempt)
-            if found is None:
+            if found is None or found[1].state == "lost":
                 return None
-            if found[1].state in ("finished", "lost"):
-                return found[0] if found[1].state == "finished" else None
-            noted = {"reason": f"{outcome.value} {reason}", "ended_us": at_us, "log": entry}
-            leases.set_attempt(connection, attempt, ["leased", "started"], state="finished", **noted)
-            if not needs_publishing(entry.outputs):
-                _settle(connection, attempt, self._backoff_s)
-            return found[0]
+            task, one = found
+            if one.state == "finished":
+                return task, one.outcome is not None
+            return task, ends.note(connection, task, one, end, self._backoff_s)
 
-        task = await self._database.write(change)
-        if task is None:
+        noted = await self._database.write(change)
+        if noted is None:
             return False
-        await self._publish(attempt)
+        task, settled = noted
+        if not settled:
+            await self._publish(attempt)
         await asyncio.to_thread(self._publisher.discard, attempt)
+        if end.started_us is not None:
+            metrics.started(task, end.started_us)
         self._announce(task)
         self._signals.notify(QUEUE)
         return True
@@ -188,7 +187,9 @@ class Queue:
 
     def _lose(self, connection: Connection, attempt: Attempt, reason: str) -> Task:
         leases.set_attempt(connection, attempt.id, ["leased", "started"], state="finished", reason=f"LOST {reason}")
-        return _settle(connection, attempt.id, self._backoff_s)
+        task = ends.settle_noted(connection, attempt.id, self._backoff_s)
+        assert task is not None  # noqa: S101 - it was noted in this transaction
+        return task
 
     async def _publish(self, attempt: str) -> None:
         found = await self._database.read(lambda connection: leases.current(connection, attempt))
@@ -200,7 +201,7 @@ class Queue:
         except (OSError, InvalidInput) as error:
             trouble = f"An output cannot be written: {error}"
             log.warning("publishing failed", task=found[0].id, attempt=attempt, reason=trouble)
-        await self._database.write(lambda connection: _settle_once(connection, attempt, self._backoff_s, trouble))
+        await self._database.write(lambda connection: ends.settle_noted(connection, attempt, self._backoff_s, trouble))
 
     async def _refuse_what_never_fits(self) -> None:
         def change(connection: Connection) -> list[str]:
@@ -240,29 +241,3 @@ def refuse_what_never_fits(connection: Connection, queued: Sequence[Candidate]) 
             if task is not None and task.workload is not None:
                 touched.append(task.workload)
     return touched
-
-
-def _settle_once(connection: Connection, attempt: str, backoff_s: float, trouble: str) -> None:
-    """Settle it unless another server, which was asked to publish it too, was faster."""
-    found = leases.current(connection, attempt)
-    if found is not None and found[1].outcome is None:
-        _settle(connection, attempt, backoff_s, trouble)
-
-
-def _settle(connection: Connection, attempt: str, backoff_s: float, trouble: str = "") -> Task:
-    """The end of an attempt whose finish is noted: its outcome, and the task's next state, in one transaction."""
-    found = leases.current(connection, attempt)
-    assert found is not None  # noqa: S101 - both callers have just read it in this or the last transaction
-    task, one = found
-    name, _, reason = one.reason.partition(" ")
-    outcome = Outcome.SYSTEM_ERROR if trouble and name == Outcome.COMPLETE else Outcome(name)
-    next_step = verdict(task, outcome, trouble or reason, one.log, backoff_s)
-    state = "lost" if outcome is Outcome.LOST else "finished"
-    entry = published(one)
-    told = {"outcome": outcome, "reason": trouble or reason, "log": entry, "ended_us": one.ended_us or now_us()}
-    leases.set_attempt(connection, attempt, ["finished"], state=state, **told)
-    waits = {"not_before_us": moment(connection) + next_step.backoff_us} if next_step.backoff_us else {}
-    store.move(connection, task.id, LIVE, next_step.state, next_step.reason, attempt=one.number, **waits)
-    metrics.ended(one, outcome)
-    log.info("attempt ended", task=task.id, attempt=attempt, outcome=outcome.value, state=next_step.state.value)
-    return task

@@ -19,6 +19,7 @@ from penstock.app import create_app
 from penstock.clock import Deadline, now_us
 from penstock.services import Services
 from penstock.settings import Settings
+from penstock.tasks.ends import End
 from penstock.tasks.handout import Holder, Known
 from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Room
 
@@ -134,7 +135,9 @@ class Site:
         """Say that the head task has ended."""
         code = 0 if outcome is Outcome.COMPLETE else 1
         log = AttemptLog(executors=[ExecutorLog(start_us=now_us(), exit_code=code, stderr=stderr)])
-        await self.inside.tasks.queue.finished(self.holder, self.attempts.pop(workload), now_us(), outcome, reason, log)
+        await self.inside.tasks.queue.finished(
+            self.holder, self.attempts.pop(workload), End(now_us(), outcome, reason, log)
+        )
 
     async def run(self, workload: str, results: Mapping[str, bytes]) -> dict[str, Any]:
         """Play the engine: write ``results`` into the working directory and succeed."""

@@ -12,6 +12,7 @@ from penstock.allowances import Allowance
 from penstock.clock import Deadline, now_us
 from penstock.database.engine import Database
 from penstock.signals import Signals
+from penstock.tasks.ends import End
 from penstock.tasks.handout import Holder, Known, Orders
 from penstock.tasks.models import (
     AttemptLog,
@@ -78,7 +79,7 @@ class Site:
         holder: Holder | None = None,
     ) -> bool:
         entry = AttemptLog(executors=[ExecutorLog(start_us=now_us(), exit_code=exit_code)], outputs=outputs or [])
-        return await self.queue.finished(holder or self.holder, attempt, now_us(), outcome, reason, entry)
+        return await self.queue.finished(holder or self.holder, attempt, End(now_us(), outcome, reason, entry))
 
     async def start(self, attempt: str) -> bool:
         return await self.queue.started(self.holder, attempt, now_us())

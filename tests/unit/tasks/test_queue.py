@@ -10,8 +10,9 @@ from tests.unit.tasks.conftest import Site
 from penstock.clock import Deadline
 from penstock.errors import Fenced, InvalidInput, NotFound
 from penstock.names import new_id
+from penstock.tasks.ends import End
 from penstock.tasks.handout import Holder
-from penstock.tasks.models import FINAL, Kind, Outcome, Published, Room, State
+from penstock.tasks.models import FINAL, AttemptLog, Kind, Outcome, Published, Room, State
 
 LATER = Holder("local", "second")
 
@@ -34,6 +35,32 @@ async def test_a_task_runs_from_its_first_executor_on_and_completes(site: Site) 
     done = await site.get(task)
     assert (done.state, done.ended_us is not None) == (State.COMPLETE, True)
     assert done.attempts[0].outcome is Outcome.COMPLETE
+
+
+async def test_a_start_that_is_told_with_the_end_is_noted_with_it(site: Site) -> None:
+    await site.register()
+    task, attempt = await site.leased_task()
+    assert await site.queue.finished(site.holder, attempt, End(8, Outcome.COMPLETE, "", AttemptLog(), started_us=7))
+    done = await site.get(task)
+    assert (done.state, done.started_us, done.attempts[0].started_us) == (State.COMPLETE, 7, 7)
+    assert done.attempts[0].ended_us == 8
+
+
+async def test_a_start_that_was_told_before_the_end_stays(site: Site) -> None:
+    await site.register()
+    task, attempt = await site.leased_task()
+    assert await site.queue.started(site.holder, attempt, 5)
+    assert await site.queue.finished(site.holder, attempt, End(8, Outcome.COMPLETE, "", AttemptLog(), started_us=7))
+    done = await site.get(task)
+    assert (done.started_us, done.attempts[0].started_us) == (5, 5)
+
+
+async def test_an_end_that_is_told_again_changes_nothing(site: Site) -> None:
+    await site.register()
+    task, attempt = await site.leased_task()
+    for at_us in (8, 9):
+        assert await site.queue.finished(site.holder, attempt, End(at_us, Outcome.COMPLETE, "", AttemptLog()))
+    assert (await site.get(task)).attempts[0].ended_us == 8
 
 
 async def test_a_lease_waits_for_work_that_comes_later(site: Site) -> None:

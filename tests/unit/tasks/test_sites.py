@@ -9,6 +9,7 @@ from penstock.clock import Deadline
 from penstock.errors import InvalidInput
 from penstock.names import new_id
 from penstock.tasks import sites
+from penstock.tasks.ends import End
 from penstock.tasks.handout import Holder, Known
 from penstock.tasks.models import AttemptLog, NewTask, Outcome, State, TaskSpec, Terms
 
@@ -96,7 +97,7 @@ async def test_a_site_that_disappears_gives_its_tasks_back_to_another(
     await site.queue.expire()
     monkeypatch.undo()
     assert await _lease(site, PLAIN) == [task]
-    assert not await site.queue.finished(FAST, f"{task}-1", 1, Outcome.COMPLETE, "", AttemptLog())
+    assert not await site.queue.finished(FAST, f"{task}-1", End(1, Outcome.COMPLETE, "", AttemptLog()))
     assert (await site.get(task)).attempts[-1].site == "plain"
 
 
