@@ -26,6 +26,7 @@ from penstock.settings import Settings
 from penstock.signals import Signals
 from penstock.tasks.publish import Publisher, make_folder
 from penstock.tasks.queue import Queue
+from penstock.tasks.retention import Retention
 from penstock.tasks.service import TaskService
 from penstock.tes import api as tes_api
 from penstock.tes import engines_api
@@ -89,6 +90,7 @@ def build_services(settings: Settings) -> Services:
         access=access,
         pipelines=catalogue,
         tasks=tasks,
+        retention=Retention(database, signals, settings.workspace_path, settings.task_retention_s),
         agents=AgentService(queue, access, settings),
         files=AttemptFiles(tasks, settings),
         tes=TesService(tasks, settings),

@@ -53,7 +53,10 @@ class Duties:
     async def _lead(self, lost: asyncio.Event) -> None:
         queue, workloads = self._inside.tasks.queue, self._inside.workloads
         await queue.recover()
-        expiry = asyncio.create_task(again(queue.expire_forever), name="leases' expiry")
+        watches = [
+            asyncio.create_task(again(queue.expire_forever), name="leases' expiry"),
+            asyncio.create_task(again(self._inside.retention.watch), name="tasks' retention"),
+        ]
         try:
             await workloads.start()
             log.info("this server leads")
@@ -61,6 +64,7 @@ class Duties:
             await lost.wait()
             log.warning("this server does not lead any more")
         finally:
-            expiry.cancel()
+            for watch in watches:
+                watch.cancel()
             await workloads.stop()
-            await asyncio.gather(expiry, return_exceptions=True)
+            await asyncio.gather(*watches, return_exceptions=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the services import models and stores only; their handlers 
     from penstock.agents.service import AgentService
     from penstock.database.engine import Database
     from penstock.pipelines.service import Catalogue
+    from penstock.tasks.retention import Retention
     from penstock.tasks.service import TaskService
     from penstock.tes.service import TesService
     from penstock.uploads.service import UploadService
@@ -32,6 +33,7 @@ class Services:
     access: AccessService
     pipelines: Catalogue
     tasks: TaskService
+    retention: Retention
     agents: AgentService
     files: AttemptFiles
     tes: TesService

@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     retention_s: int = Field(
         14 * 86_400, ge=60, description="How long a finished workload that nobody acknowledges is kept."
     )
+    task_retention_s: int = Field(
+        90 * 86_400, ge=60, description="How long a task that ended, and belongs to no workload, is kept."
+    )
     upload_expiry_s: int = Field(
         2 * 86_400, ge=60, description="How long an upload may stay unfinished without a new byte."
     )

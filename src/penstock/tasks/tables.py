@@ -66,6 +66,14 @@ Index(
     sqlite_where=text("state = 'QUEUED' AND not_before_us > 0"),
     postgresql_where=text("state = 'QUEUED' AND not_before_us > 0"),
 )
+# What ended, and is forgotten when its time is over (tasks of a workload go with that).
+ALONE_AND_ENDED = "coalesce(workload, '') = '' AND ended_us IS NOT NULL"  # in words that no other index knows
+Index(
+    "ix_tasks_ended",
+    tasks.c.ended_us,
+    sqlite_where=text(ALONE_AND_ENDED),
+    postgresql_where=text(ALONE_AND_ENDED),
+)
 # What counts against an owner's limit of waiting tasks.
 WAITING_ALONE = "state = 'QUEUED' AND workload IS NULL"
 Index(
