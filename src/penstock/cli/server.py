@@ -18,7 +18,7 @@ from rich.console import Console
 import penstock
 from penstock import logs
 from penstock.app import create_app
-from penstock.database.opening import is_postgres
+from penstock.database.opening import check_database, is_postgres
 from penstock.errors import SetupError
 from penstock.locks import FolderLock
 from penstock.settings import Settings
@@ -40,6 +40,7 @@ def serve(
     with contextlib.ExitStack() as stack:
         if not is_postgres(settings.store_url()):
             stack.enter_context(FolderLock(settings.data, "server.lock")).acquire()
+        asyncio.run(check_database(settings))
         _run_server(settings, agent=agent, tcp=tcp)
 
 

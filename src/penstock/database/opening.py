@@ -31,6 +31,16 @@ async def migrate_database(settings: Settings) -> None:
         migrate(url)
 
 
+async def check_database(settings: Settings) -> None:
+    """Before a server starts: SetupError, or StoreAway, where its PostgreSQL cannot be used as it is."""
+    if is_postgres(settings.store_url()):
+        database = open_database(settings)
+        try:
+            await database.start()
+        finally:
+            await database.close()
+
+
 def is_postgres(url: str) -> bool:
     """Which of the two it is; SetupError for anything else, without showing what may hold a password."""
     try:
