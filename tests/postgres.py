@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -46,8 +48,8 @@ class Postgres:
         made = [str(self.programs / "initdb"), "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8"]
         self._as_user([*made, "--locale=C.UTF-8", "--no-sync"])
         self.start()
-        asyncio.run(self._execute(f"CREATE DATABASE {TEMPLATE}"))
-        asyncio.run(migrate_postgres(self.url(TEMPLATE)))
+        _run(self._execute(f"CREATE DATABASE {TEMPLATE}"))
+        _run(migrate_postgres(self.url(TEMPLATE)))
 
     @property
     def data(self) -> Path:
@@ -62,7 +64,7 @@ class Postgres:
         command = [str(self.programs / "postgres"), "-D", str(self.data), "-k", str(self.folder), *options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(_demoted(command), stdout=log, stderr=log, start_new_session=True)
-        asyncio.run(self._until_ready())
+        _run(self._until_ready())
 
     def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
         """End it: fast (SIGINT) by default, at once without a checkpoint (SIGQUIT)."""
@@ -117,6 +119,12 @@ class Postgres:
 
     def _as_user(self, command: list[str]) -> None:
         subprocess.run(_demoted(command), check=True, capture_output=True)
+
+
+def _run(job: Coroutine[None, None, None]) -> None:
+    """To its end, also where a loop runs already."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, job).result()
 
 
 def _demoted(command: list[str]) -> list[str]:

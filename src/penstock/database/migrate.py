@@ -75,9 +75,16 @@ def _config() -> Config:
 
 def _upgrade(engine: Engine, config: Config) -> None:
     with engine.connect() as connection:
+        # A table that is changed is made anew and the old one dropped, which deletes its rows first: with foreign keys
+        # on, all rows that refer to them would go, too (https://www.sqlite.org/lang_altertable.html, section 7).
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         _run(connection, config)
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if broken:
+            raise SetupError(f"After the migration, {len(broken)} rows refer to rows that do not exist.")
         connection.commit()
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
 
 def _run(connection: Connection, config: Config) -> None:
