@@ -19,6 +19,7 @@ from penstock.access import store
 from penstock.access.models import StoredToken
 from penstock.access.service import BEARER, AccessService, alive, matches
 from penstock.audit import AUDIT_LOG, AuditLog
+from penstock.cli import backup
 from penstock.clock import MICROSECONDS, iso, now_us
 from penstock.database.engine import Database
 from penstock.database.opening import migrate_database, open_database
@@ -43,6 +44,10 @@ def bring_up_to_date() -> None:
     settings = Settings()
     settings.data.mkdir(parents=True, exist_ok=True)
     asyncio.run(migrate_database(settings))
+
+
+app.command("backup")(backup.make)
+app.command("restore")(backup.restore)
 
 
 @token.command("create")

@@ -32,6 +32,10 @@ class Database(ABC):
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run ``query`` and return what it returns."""
 
+    async def snapshot(self, query: Callable[[Connection], T]) -> T:
+        """Run a ``query`` of many statements that all see one moment."""
+        return await self.read(query)
+
     @abstractmethod
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Run ``change`` as if no other change ran beside it; its result, once that is durable."""

@@ -25,15 +25,14 @@ def migrate(url: str) -> None:
     """Upgrade the SQLite database at ``url``; does nothing where it is up to date."""
     engine = make_engine(url)
     try:
-        config = _config()
-        newest = ScriptDirectory.from_config(config).get_current_head()
+        newest = ScriptDirectory.from_config(_config()).get_current_head()
         with engine.connect() as connection:
-            present = MigrationContext.configure(connection).get_current_revision()
+            present = schema_of(connection)
         if present == newest:
             return
         if present is not None:
             _back_up(url, present)
-        _upgrade(engine, config)
+        _upgrade(engine)
         log.info("migrated", before=present, after=newest)
     finally:
         engine.dispose()
@@ -47,18 +46,17 @@ async def migrate_postgres(url: str) -> None:
     try:
         async with engine.begin() as connection:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({SPACE}, {Lock.MIGRATE})"))
-            await connection.run_sync(_run, _config())
+            await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
 
 
 def check_schema(connection: Connection) -> None:
     """SetupError unless the database has this release's schema or a later one (a release of skew is allowed)."""
-    script = ScriptDirectory.from_config(_config())
-    present, newest = MigrationContext.configure(connection).get_current_revision(), script.get_current_head()
+    present, newest = schema_of(connection), ScriptDirectory.from_config(_config()).get_current_head()
     if present == newest:
         return
-    if present is not None and present not in {one.revision for one in script.walk_revisions()}:
+    if present is not None and present not in known_schemas():
         log.warning("the database has a later schema than this release", schema=present, known=newest)
         return
     found = "no schema yet" if present is None else f"schema {present}"
@@ -67,29 +65,41 @@ def check_schema(connection: Connection) -> None:
     )
 
 
+def schema_of(connection: Connection) -> str | None:
+    """The revision of the database; None where there is no schema."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def known_schemas() -> set[str]:
+    """Every revision that this release knows."""
+    return {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Upgrade inside of the caller's transaction."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
 
 
-def _upgrade(engine: Engine, config: Config) -> None:
+def _upgrade(engine: Engine) -> None:
     with engine.connect() as connection:
         # A table that is changed is made anew and the old one dropped, which deletes its rows first: with foreign keys
         # on, all rows that refer to them would go, too (https://www.sqlite.org/lang_altertable.html, section 7).
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        _run(connection, config)
+        upgrade(connection)
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if broken:
             raise SetupError(f"After the migration, {len(broken)} rows refer to rows that do not exist.")
         connection.commit()
         connection.exec_driver_sql("PRAGMA foreign_keys=ON")
-
-
-def _run(connection: Connection, config: Config) -> None:
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
 
 
 def _back_up(url: str, revision: str) -> None:

@@ -62,6 +62,15 @@ class SqliteDatabase(Database):
         """Run ``query`` on a snapshot and return what it returns."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
 
+    async def snapshot(self, query: Callable[[Connection], T]) -> T:
+        """Run ``query`` in a transaction that never writes."""
+
+        def together(connection: Connection) -> T:
+            connection.exec_driver_sql("BEGIN")
+            return query(connection)
+
+        return await self.read(together)
+
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Run ``change`` in the writer and return its result once it is durable."""
         loop = asyncio.get_running_loop()
