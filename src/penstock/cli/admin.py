@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import json
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from penstock import logs
+from penstock import consistency, logs
 from penstock.access import store
 from penstock.access.models import StoredToken
 from penstock.access.service import BEARER, AccessService, alive, matches
@@ -44,6 +45,22 @@ def bring_up_to_date() -> None:
     settings = Settings()
     settings.data.mkdir(parents=True, exist_ok=True)
     asyncio.run(migrate_database(settings))
+
+
+@app.command("check")
+def check_store(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Look whether the store agrees with itself and with the workspace; the exit code is 1 if it does not."""
+    workspace = Settings().workspace_path
+    folders = consistency.look(workspace)
+    found = _read(lambda database: database.snapshot(lambda c: consistency.check(c, folders, workspace)))
+    if as_json:
+        Console().print_json(json.dumps({"findings": [vars(one) for one in found]}))
+    else:
+        for one in found:
+            Console().print(f"{one.rule}: {one.what}", markup=False, highlight=False, soft_wrap=True)
+        Console().print(f"{len(found)} findings" if found else "Everything agrees.", highlight=False)
+    if found:
+        raise typer.Exit(1)
 
 
 app.command("backup")(backup.make)
