@@ -75,11 +75,13 @@ class RunningServer:
     arguments: tuple[str, ...] = ()
     url: str = ""
     process: subprocess.Popen[str] | None = None
+    prefix: tuple[str, ...] = ()
 
     def start(self) -> None:
         """Start it and wait until it is ready; it takes the port it had before."""
         port = self.url.rpartition(":")[2] or "0"
-        command = [sys.executable, "-m", "penstock.cli.main", "serve", "--port", port, "--data", str(self.data)]
+        command = [*self.prefix, sys.executable, "-m", "penstock.cli.main", "serve", "--port", port]
+        command += ["--data", str(self.data)]
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data.parent / f"{self.data.name}.log").open("a") as log:
             self.process = subprocess.Popen(

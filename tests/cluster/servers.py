@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -24,12 +25,20 @@ class ClusterServer(RunningServer):
 
     place: Place = field(kw_only=True)
     mounts: bool = field(kw_only=True, default=True)
+    user: int | None = field(kw_only=True, default=None)
     agent: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start both, and wait until the server answers."""
         address = self.place.node_address()
         self.arguments = ("--no-agent",)
+        self.data.mkdir(parents=True)
+        kubeconfig = self.data / "kubeconfig"
+        shutil.copy(KUBECONFIG, kubeconfig)
+        if self.user is not None:  # pods are the same user
+            self.prefix = ("setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", "--")
+            for path in (self.data, kubeconfig):
+                os.chown(path, self.user, self.user)
         self.environment |= {"PENSTOCK_HOST": address, "PENSTOCK_SITE": self.data.name, **self._agents_settings()}
         self.start_server()
         self._give_tokens()
@@ -39,11 +48,15 @@ class ClusterServer(RunningServer):
         """The server alone, at the address it had before."""
         super().start()
 
+    def variables(self) -> dict[str, str]:
+        """With the owner's token."""
+        return {**super().variables(), "PENSTOCK_TOKEN_FILE": str(self.data / "owner.token")}
+
     def start_agent(self) -> None:
         """A new agent for the site."""
         variables = {**self.variables(), "PENSTOCK_TOKEN_FILE": str(self.data / "agent.token")}
         with (self.data.parent / f"{self.data.name}-agent.log").open("ab") as log:
-            command = [sys.executable, "-m", "penstock.cli.main", "agent"]
+            command = [*self.prefix, sys.executable, "-m", "penstock.cli.main", "agent"]
             self.agent = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
 
     def kill_agent(self) -> None:
@@ -80,7 +93,7 @@ class ClusterServer(RunningServer):
     def _agents_settings(self) -> dict[str, str]:
         found = {
             "PENSTOCK_BACKEND": "kubernetes",
-            "PENSTOCK_KUBECONFIG": str(KUBECONFIG),
+            "PENSTOCK_KUBECONFIG": str(self.data / "kubeconfig"),
             "PENSTOCK_NAMESPACE": self.place.namespace,
             "PENSTOCK_DATA": str(self.data),
             "PENSTOCK_LEASE_S": "20",
@@ -88,7 +101,6 @@ class ClusterServer(RunningServer):
         }
         if self.mounts:
             found |= {"PENSTOCK_WORKSPACE": str(self.place.workspace), "PENSTOCK_WORKSPACE_CLAIM": "workspace"}
-            self.data.mkdir(parents=True, exist_ok=True)
             if not (self.data / "workspace").exists():  # where the tests look
                 (self.data / "workspace").symlink_to(self.place.workspace)
         return found
@@ -100,7 +112,7 @@ class ClusterServer(RunningServer):
         ):
             words = ["admin", "token", "ensure", "--owner", owner, "--file", str(self.data / f"{name}.token")]
             options = [word for scope in scopes for word in ("--scope", scope)]
-            command = [sys.executable, "-m", "penstock.cli.main", *words, *options]
+            command = [*self.prefix, sys.executable, "-m", "penstock.cli.main", *words, *options]
             subprocess.run(command, env=self.variables(), check=True, capture_output=True)
 
     def _address(self) -> str:

@@ -16,7 +16,7 @@ from penstock.backends.attempt.failure import Failure, lost
 from penstock.backends.kubernetes.attempt import Attempt
 from penstock.backends.kubernetes.cluster import Cluster
 from penstock.backends.kubernetes.files import Found, PodFiles, WorkspaceFiles
-from penstock.backends.kubernetes.manifest import GRACE_S, LABEL, make_pod, make_secret, pod_name, selector
+from penstock.backends.kubernetes.manifest import GRACE_S, HEAD_CPU, LABEL, make_pod, make_secret, pod_name, selector
 from penstock.backends.kubernetes.plan import PodPlan, build
 from penstock.backends.kubernetes.pods import Pod
 from penstock.backends.kubernetes.room import Space, survey
@@ -26,7 +26,7 @@ from penstock.backends.kubernetes.watch import Watch
 from penstock.clock import Deadline, now_us
 from penstock.errors import Forbidden, InvalidInput, NotFound, PenstockError, Unreachable
 from penstock.settings import Settings
-from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Published, Room
+from penstock.tasks.models import AttemptLog, ExecutorLog, Kind, Outcome, Published, Room
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -145,10 +145,11 @@ class KubernetesBackend:
     def _check_fits(self, work: Work) -> None:
         """A pod runs on one node: what the nodes have together is no help."""
         largest, terms = self._space.largest, work.terms
-        if largest is None or (terms.cpu_cores <= largest.cpu_cores and terms.ram_gb <= largest.ram_gb):
+        cpu = HEAD_CPU if work.kind is Kind.HEAD else terms.cpu_cores
+        if largest is None or (cpu <= largest.cpu_cores and terms.ram_gb <= largest.ram_gb):
             return
         raise InvalidInput(
-            f"This task can never run here: it needs {terms.cpu_cores:g} CPU cores and {terms.ram_gb:g} GB of memory; "
+            f"This task can never run here: it needs {cpu:g} CPU cores and {terms.ram_gb:g} GB of memory; "
             f"the largest node has {largest.cpu_cores:g} CPU cores and {largest.ram_gb:.1f} GB of memory free."
         )
 
