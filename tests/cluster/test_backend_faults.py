@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.cluster.conftest import Place
 from tests.cluster.servers import OWNER, ClusterServer
+from tests.integration.conftest import Tes
 
 from penstock.clock import Deadline
 
@@ -28,9 +29,16 @@ def served(place: Place, tmp_path: Path) -> Iterator[ClusterServer]:
     one.stop()
 
 
-def begin(served: ClusterServer) -> list[str]:
+@pytest.fixture
+def tes(served: ClusterServer) -> Iterator[Tes]:
+    """A client of that server."""
+    client = served.tes()
+    yield client
+    client.http.close()
+
+
+def begin(served: ClusterServer, tes: Tes) -> list[str]:
     """Tasks that each note their run in the output, and wait until they are let go; all of them run."""
-    tes = served.tes()
     go = served.place.workspace / f"owners/{OWNER}/data/{served.data.name}"
     go.mkdir(parents=True)
     tasks = [
@@ -47,26 +55,25 @@ def begin(served: ClusterServer) -> list[str]:
     return tasks
 
 
-def finish(served: ClusterServer, tasks: list[str]) -> None:
+def finish(served: ClusterServer, tes: Tes, tasks: list[str]) -> None:
     """Let them go; each has run once and published once."""
     data = served.place.workspace / f"owners/{OWNER}/data"
     (data / served.data.name / "now").touch()
-    tes = served.tes()
     for number, task in enumerate(tasks):
         ended: dict[str, Any] = tes.wait(task, seconds=90)
         assert (ended["state"], len(ended["logs"])) == ("COMPLETE", 1), ended["logs"]
         assert (data / f"{served.data.name}-{number}").read_text() == "run\n"
 
 
-def test_pods_outlive_a_killed_agent_and_are_adopted(served: ClusterServer) -> None:
-    tasks = begin(served)
+def test_pods_outlive_a_killed_agent_and_are_adopted(served: ClusterServer, tes: Tes) -> None:
+    tasks = begin(served, tes)
     served.kill_agent()
     served.start_agent()
-    finish(served, tasks)
+    finish(served, tes, tasks)
 
 
-def test_what_ends_while_the_agent_is_dead_is_told_by_the_next(served: ClusterServer) -> None:
-    tasks = begin(served)
+def test_what_ends_while_the_agent_is_dead_is_told_by_the_next(served: ClusterServer, tes: Tes) -> None:
+    tasks = begin(served, tes)
     served.kill_agent()
     (served.place.workspace / f"owners/{OWNER}/data" / served.data.name / "now").touch()
     deadline = Deadline.after(60)
@@ -74,21 +81,20 @@ def test_what_ends_while_the_agent_is_dead_is_told_by_the_next(served: ClusterSe
         assert not deadline.passed
         time.sleep(0.2)
     served.start_agent()
-    finish(served, tasks)
+    finish(served, tes, tasks)
 
 
-def test_pods_outlive_a_killed_server(served: ClusterServer) -> None:
-    tasks = begin(served)
+def test_pods_outlive_a_killed_server(served: ClusterServer, tes: Tes) -> None:
+    tasks = begin(served, tes)
     assert served.process is not None
     served.process.kill()
     served.process.communicate()
     (served.data / "run" / "address").unlink()
     served.start_server()
-    finish(served, tasks)
+    finish(served, tes, tasks)
 
 
-def test_an_agent_killed_at_any_moment_of_many_starts_leaves_nothing(served: ClusterServer) -> None:
-    tes = served.tes()
+def test_an_agent_killed_at_any_moment_of_many_starts_leaves_nothing(served: ClusterServer, tes: Tes) -> None:
     tasks = [tes.shell("true", resources=SMALL) for _ in range(COUNT)]
     for pause in (0.1, 0.4, 0.8):
         time.sleep(pause)
