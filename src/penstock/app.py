@@ -17,6 +17,8 @@ from penstock.agents.files import AttemptFiles
 from penstock.agents.service import AgentService
 from penstock.audit import AUDIT_LOG, Audit, AuditLog
 from penstock.bodies import BodyLimit
+from penstock.credentials import api as credentials_api
+from penstock.credentials.service import CredentialService
 from penstock.database.opening import open_database
 from penstock.duties import Duties
 from penstock.pipelines import api as pipelines_api
@@ -24,9 +26,11 @@ from penstock.pipelines.service import Catalogue
 from penstock.services import Services
 from penstock.settings import Settings
 from penstock.signals import Signals
+from penstock.tasks.outgoing import Outgoing
 from penstock.tasks.publish import Publisher, make_folder
 from penstock.tasks.queue import Queue
 from penstock.tasks.retention import Retention
+from penstock.tasks.sending import Sender
 from penstock.tasks.service import TaskService
 from penstock.tes import api as tes_api
 from penstock.tes import engines_api
@@ -37,7 +41,7 @@ from penstock.workloads import api as workloads_api
 from penstock.workloads import api_accounts, api_downloads
 from penstock.workloads.service import WorkloadService
 
-WORKSPACE_FOLDERS = ("incoming", "owners", "workloads", "tasks")
+WORKSPACE_FOLDERS = ("incoming", "outgoing", "owners", "workloads", "tasks")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -66,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         health.router,
     ):
         app.include_router(router)
+    app.include_router(credentials_api.router)
     for router in (workloads_api.router, api_accounts.router, api_downloads.router):
         app.include_router(router)
     return app
@@ -76,8 +81,11 @@ def build_services(settings: Settings) -> Services:
     make_folders(settings)
     database, signals = open_database(settings), Signals()
     anonymous = settings.anonymous_owner if settings.authentication == "none" else None
-    access = AccessService(database, load_key(settings.key_path), anonymous)
+    key = load_key(settings.key_path)
+    access = AccessService(database, key, anonymous)
     publisher = Publisher(settings.workspace_path, tuple(settings.allow_path))
+    credentials = CredentialService(database, key)
+    sender = Sender(credentials.for_urls, settings.allow_private_urls)
     queue = Queue(database, signals, publisher, settings.lease_s, settings.retry_backoff_s, settings.owners)
     tasks = TaskService(database, signals, publisher, queue, settings.owners)
     access.find_attempt = tasks.owner_of_attempt
@@ -88,12 +96,14 @@ def build_services(settings: Settings) -> Services:
         database=database,
         signals=signals,
         access=access,
+        credentials=credentials,
         pipelines=catalogue,
         tasks=tasks,
         retention=Retention(database, signals, settings.workspace_path, settings.task_retention_s),
-        agents=AgentService(queue, access, settings),
+        outgoing=Outgoing(database, signals, publisher, sender, queue.settle, settings.transfer_limit_s),
+        agents=AgentService(queue, access, settings, credentials.for_urls),
         files=AttemptFiles(tasks, settings),
-        tes=TesService(tasks, settings),
+        tes=TesService(tasks, settings, credentials),
         uploads=uploads,
         workloads=WorkloadService(
             settings, database, signals, tasks, uploads, catalogue, room=queue.largest_site, sign=access.sign

@@ -1,4 +1,5 @@
-"""What one server does for all that share a store: recovery, the end of leases, the workloads' conductor.
+"""What one server does for all that share a store: recovery, the end of leases,
+the sending of outputs, the workloads' conductor.
 
 A server that is alone does it from its start on, before the first request. Of several, the one that leads does it; it
 stops when it is no longer the one, and does everything anew when it is again.
@@ -56,6 +57,7 @@ class Duties:
         watches = [
             asyncio.create_task(again(queue.expire_forever), name="leases' expiry"),
             asyncio.create_task(again(self._inside.retention.watch), name="tasks' retention"),
+            asyncio.create_task(again(self._inside.outgoing.send_forever), name="sending of outputs"),
         ]
         try:
             await workloads.start()

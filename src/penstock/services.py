@@ -14,8 +14,10 @@ if TYPE_CHECKING:  # the services import models and stores only; their handlers 
     from penstock.access.service import AccessService
     from penstock.agents.files import AttemptFiles
     from penstock.agents.service import AgentService
+    from penstock.credentials.service import CredentialService
     from penstock.database.engine import Database
     from penstock.pipelines.service import Catalogue
+    from penstock.tasks.outgoing import Outgoing
     from penstock.tasks.retention import Retention
     from penstock.tasks.service import TaskService
     from penstock.tes.service import TesService
@@ -31,9 +33,11 @@ class Services:
     database: Database
     signals: Signals
     access: AccessService
+    credentials: CredentialService
     pipelines: Catalogue
     tasks: TaskService
     retention: Retention
+    outgoing: Outgoing
     agents: AgentService
     files: AttemptFiles
     tes: TesService

@@ -90,7 +90,10 @@ class Settings(BaseSettings):
     allow_private_urls: bool = Field(
         False, description="Whether inputs may be fetched from loopback, link-local and private addresses."
     )
-    transfer_limit_s: int = Field(6 * 3600, ge=1, description="How long fetching the remote inputs of a task may take.")
+    transfer_limit_s: int = Field(
+        6 * 3600, ge=1, description="How long fetching the remote inputs of a task, or sending its outputs, may take."
+    )
+    largest_input: int = Field(1 << 40, ge=1, description="Largest file that a task may fetch as a remote input.")
     workspace_reserve: int = Field(
         1 << 30, ge=0, description="Bytes of the workspace's disk that uploads must leave free."
     )

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from penstock.staging.storage import Storage
 from penstock.tasks.models import AttemptLog, Kind, Outcome, Room, SiteTags, TaskSpec, Terms
 
 PROTOCOL = 1
@@ -68,6 +69,7 @@ class Work(_Wire):
     spec: TaskSpec
     terms: Terms
     token: str = Field(repr=False)
+    storage: list[Storage] = Field([], repr=False)  # the owner's credentials that its remote inputs need
 
 
 class Orders(_Wire):

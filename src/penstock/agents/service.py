@@ -24,18 +24,23 @@ from penstock.agents.protocol import (
 from penstock.clock import Deadline
 from penstock.errors import InvalidInput
 from penstock.settings import Settings
+from penstock.staging.urls import is_remote
 from penstock.tasks.ends import End
 from penstock.tasks.handout import Holder, Known
 from penstock.tasks.models import Attempt, Outcome, Task
 from penstock.tasks.queue import Queue
+from penstock.tasks.sending import FindStorage
 
 log = structlog.get_logger(__name__)
 
 
 class AgentService:
-    """Answers agents."""
+    """Answers agents. ``find_storage`` answers an owner's credentials for URLs."""
 
-    def __init__(self, queue: Queue, access: AccessService, settings: Settings) -> None:
+    def __init__(
+        self, queue: Queue, access: AccessService, settings: Settings, find_storage: FindStorage | None = None
+    ) -> None:
+        self._find_storage = find_storage
         self._queue = queue
         self._access = access
         self._settings = settings
@@ -54,7 +59,7 @@ class AgentService:
         deadline = Deadline.after(min(request.wait, self._settings.longest_wait_s))
         known = Known(set(request.holding), set(request.ending), request.most)
         told = await self._queue.lease(_holder(request), known, deadline)
-        work = [self._work(task, attempt) for task, attempt in told.leased]
+        work = [await self._with_storage(self._work(task, attempt)) for task, attempt in told.leased]
         return LeaseAnswer(work=work, end=told.end, cancel=told.cancel)
 
     async def renew(self, renewal: Renewal) -> Orders:
@@ -78,6 +83,13 @@ class AgentService:
         if finished is not None:
             return await self._queue.finished(holder, finished.attempt, _end(finished, started))
         return started is None or await self._queue.started(holder, started.attempt, started.at_us)
+
+    async def _with_storage(self, work: Work) -> Work:
+        """With those of its owner's storage credentials that its inputs need."""
+        urls = [one.url for one in work.spec.inputs or [] if one.url and one.content is None]
+        if self._find_storage is not None and any(map(is_remote, urls)):
+            work.storage = await self._find_storage(work.owner, work.terms.credentials, urls)
+        return work
 
     def _work(self, task: Task, attempt: Attempt) -> Work:
         return Work(

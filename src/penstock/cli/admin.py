@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import os
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -15,15 +13,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from penstock import consistency, logs
+from penstock import consistency
 from penstock.access import store
 from penstock.access.models import StoredToken
 from penstock.access.service import BEARER, AccessService, alive, matches
-from penstock.audit import AUDIT_LOG, AuditLog
-from penstock.cli import backup
+from penstock.cli import admin_credentials, backup
+from penstock.cli.admin_database import day as _day
+from penstock.cli.admin_database import note as _note
+from penstock.cli.admin_database import on_database as _read
 from penstock.clock import MICROSECONDS, iso, now_us
-from penstock.database.engine import Database
-from penstock.database.opening import migrate_database, open_database
+from penstock.database.opening import migrate_database
 from penstock.errors import InvalidInput, NotFound
 from penstock.settings import Settings
 from penstock.tasks import sites
@@ -34,6 +33,7 @@ token = typer.Typer(no_args_is_help=True, help="Make, list and revoke tokens.")
 site = typer.Typer(no_args_is_help=True, help="List sites and forget those that are gone.")
 app.add_typer(token, name="token")
 app.add_typer(site, name="site")
+app.add_typer(admin_credentials.app, name="credentials")
 Owner = Annotated[str, typer.Option(help="Owner that the token stands for.")]
 Scopes = Annotated[list[str], typer.Option("--scope", help="workloads, tasks, admin or agent:<site>; may be repeated.")]
 Days = Annotated[float | None, typer.Option(help="Days until the token expires; default: never.")]
@@ -194,30 +194,6 @@ def _id_of(secret: str) -> str:
     return secret.split("_")[1]
 
 
-def _note(what: str, **more: object) -> None:
-    """An operator's deed in the audit log, by the name of the login."""
-    log = AuditLog(Settings().data / AUDIT_LOG)
-    log.write({"operator": getpass.getuser()}, f"penstock admin {what}", **more)
-    log.close()
-
-
-def _read(job: Callable[[Database], Awaitable[T]]) -> T:
-    """Run ``job`` on the database of the settings; SQLite's is made if it is not there yet."""
-    settings = Settings()
-    logs.configure(settings)  # to standard error: what is printed may be a token
-    settings.data.mkdir(parents=True, exist_ok=True)
-
-    async def run() -> T:
-        database = open_database(settings)
-        try:
-            await database.start()
-            return await job(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
-
-
 def _with_access(job: Callable[[AccessService], Awaitable[T]]) -> T:
     return _read(lambda database: job(AccessService(database, b"", None)))
 
@@ -236,10 +212,6 @@ def _holds(file: Path, owner: str, scopes: frozenset[str]) -> bool:
 
 def _seconds(days: float | None) -> int | None:
     return None if days is None else int(days * 86_400)
-
-
-def _day(moment_us: int) -> str:
-    return datetime.fromtimestamp(moment_us / MICROSECONDS, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _state(one: StoredToken) -> str:

@@ -63,6 +63,7 @@ COMMANDS = {
     "cancel": Late("penstock.cli.workloads", "cancel", WORKLOADS, "Cancel workloads."),
     "download": Late("penstock.cli.workloads", "download", WORKLOADS, "Bring back a workload's results."),
     "ack": Late("penstock.cli.workloads", "ack", WORKLOADS, "Have everything of workloads removed from the server."),
+    "credentials": Late("penstock.cli.credentials", "app", WORKLOADS, "Storage credentials that your tasks use."),
     "account": Late("penstock.cli.account", "app", WORKLOADS, "Accounts and links that open one workload's results."),
     "pipelines": Late("penstock.cli.pipelines", "app", CATALOGUE, "Look into the catalogue; check a pipeline."),
     "task": Late("penstock.cli.task", "app", CATALOGUE, "Work with single GA4GH TES tasks."),
@@ -172,7 +173,11 @@ def _settings_problem(error: ValueError) -> SetupError:
 
 def _command_path(words: list[str]) -> str:
     path = ["penstock", *words[:1]] if words and words[0] in COMMANDS else ["penstock"]
-    if len(words) > 1 and words[0] in ("account", "pipelines", "task", "admin") and not words[1].startswith("-"):
+    if (
+        len(words) > 1
+        and words[0] in ("account", "credentials", "pipelines", "task", "admin")
+        and not words[1].startswith("-")
+    ):
         path.append(words[1])
     return " ".join(path)
 

@@ -171,6 +171,7 @@ class Terms(_Model):
     network: Literal["none", "egress"] = "none"
     memory_volumes: list[str] = []
     allow_root: bool = False
+    credentials: list[str] = []
     tags: SiteTags = {}
     mounts: list[Mount] = []
     warnings: list[str] = []

@@ -1,5 +1,8 @@
 """Publishing declared outputs exactly once: by rename, after the fenced finish is durable (design.md, section 4).
 
+Those for remote URLs are set aside by the same rename, and sent from there (``outgoing``): until the finish is durable
+and fenced, nothing leaves.
+
 Every step can be done again after a kill: a source that is gone and a target that is there were published before.
 """
 
@@ -14,10 +17,13 @@ from pathlib import Path, PurePosixPath
 
 from penstock.errors import InvalidInput
 from penstock.names import check_relative_path, split_attempt
-from penstock.staging.urls import WORKSPACE, Kind, locate
+from penstock.staging.urls import WORKSPACE, Kind, is_remote, locate
 from penstock.tasks.models import FileType, Published
 
 RECEIVED = "received"  # outputs that came through the server, from a site without the workspace
+
+OUTGOING = "outgoing"  # the folder, and the topic under which the server that leads is told to look into it
+_UNREADY = ".part"
 
 
 @dataclass(frozen=True)
@@ -33,13 +39,52 @@ class Publisher:
         return self.workspace / "tasks" / task / str(number)
 
     def publish(self, attempt: str, outputs: Sequence[Published]) -> None:
-        """Move every output with a source to its URL's place; OSError if that cannot be done."""
+        """Move every output with a source to its URL's place; OSError if that cannot be done.
+
+        What is for a remote URL is moved out of the attempt's directory, which the agent removes soon, to be sent.
+        """
         folder = self.attempt_folder(attempt)
-        for output in outputs:
-            if output.type is FileType.DIRECTORY:
+        all_aside = self.outgoing(attempt).exists()
+        for number, output in enumerate(outputs):
+            if is_remote(output.url) and all_aside:
+                continue
+            if is_remote(output.url):
+                self._set_aside(folder, output, self._unready(attempt) / str(number))
+            elif output.type is FileType.DIRECTORY:
                 make_folder(self.target(output.url), self.workspace)
             elif output.source is not None:
                 self._publish_one(folder / check_relative_path(output.source), self.target(output.url))
+        if self._unready(attempt).exists():
+            self._unready(attempt).rename(self.outgoing(attempt))
+            _sync(self.workspace / OUTGOING)
+
+    def outgoing(self, attempt: str) -> Path:
+        """Where outputs wait to be sent, each under its number; there only when all are."""
+        return self.workspace / OUTGOING / attempt
+
+    def sendings(self, attempt: str, outputs: Sequence[Published]) -> list[tuple[Path, str]]:
+        """What is to be sent where, once all is set aside; a file that is gone was sent before a kill."""
+        folder = self.outgoing(attempt)
+        numbered = [(folder / str(number), one) for number, one in enumerate(outputs)] if folder.exists() else []
+        return [(path, one.url) for path, one in numbered if is_remote(one.url) and one.source is not None]
+
+    def clear(self, attempt: str) -> None:
+        """Forget what waited to be sent."""
+        for folder in (self.outgoing(attempt), self._unready(attempt)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def waiting(self) -> list[str]:
+        """Attempts of which something waits to be sent, or did before a kill."""
+        folder = self.workspace / OUTGOING
+        names = [one.name.removesuffix(_UNREADY) for one in folder.iterdir()] if folder.exists() else []
+        return sorted(set(names))
+
+    def _unready(self, attempt: str) -> Path:
+        return self.workspace / OUTGOING / f"{attempt}{_UNREADY}"
+
+    def _set_aside(self, folder: Path, output: Published, target: Path) -> None:
+        if output.source is not None:
+            self._publish_one(folder / check_relative_path(output.source), target)
 
     def target(self, url: str) -> Path:
         """The place on disk of a ``file://`` URL; InvalidInput if nothing may be published there."""

@@ -19,7 +19,7 @@ from penstock.tasks.admission import never_fits
 from penstock.tasks.ends import End
 from penstock.tasks.handout import Handout, Holder, Known, Orders, check
 from penstock.tasks.models import Attempt, Room, State, Task
-from penstock.tasks.publish import Publisher
+from penstock.tasks.publish import OUTGOING, Publisher
 from penstock.tasks.turns import Candidate
 
 log = structlog.get_logger(__name__)
@@ -201,6 +201,15 @@ class Queue:
         except (OSError, InvalidInput) as error:
             trouble = f"An output cannot be written: {error}"
             log.warning("publishing failed", task=found[0].id, attempt=attempt, reason=trouble)
+        if not trouble and self._publisher.sendings(attempt, found[1].log.outputs):
+            self._signals.notify(OUTGOING)  # the server that leads sends them, and settles then
+        else:
+            await self.settle(attempt, trouble)
+            if trouble:
+                await asyncio.to_thread(self._publisher.clear, attempt)
+
+    async def settle(self, attempt: str, trouble: str) -> None:
+        """The end of a published attempt; ``trouble`` is why an output is not where it should be."""
         await self._database.write(lambda connection: ends.settle_noted(connection, attempt, self._backoff_s, trouble))
 
     async def _refuse_what_never_fits(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from penstock.access.models import Principal
 from penstock.errors import Forbidden, InvalidInput
 from penstock.names import check_absolute_path
-from penstock.staging.urls import WORKSPACE, below
+from penstock.staging.urls import WORKSPACE, below, is_remote, remote
 from penstock.tasks.models import MOST_EXECUTORS, Input, Output, TaskSpec
 
 MOST_FILES = 10_000
@@ -59,7 +59,12 @@ def _check_output(output: Output, principal: Principal) -> None:
 
 
 def check_visible(url: str, principal: Principal) -> None:
-    """Forbidden if the URL names a part of the workspace that is not the caller's. Other URLs are the site's matter."""
+    """Forbidden if the URL names a part of the workspace that is not the caller's. Other URLs are the site's matter.
+
+    InvalidInput if it holds credentials: a task is stored and shown as it was sent.
+    """
+    if is_remote(url):
+        remote(url)
     scheme, _, path = url.partition("://")
     if scheme.lower() != "file":
         return

@@ -55,6 +55,7 @@ BACKEND_PARAMETERS = {
     "time_limit_s": BackendParameter(_whole, "seconds after which the task is ended as EXECUTOR_ERROR"),
     "network": BackendParameter(str, "none (default) or egress: what the executors may reach"),
     "memory_volumes": BackendParameter(_words, "those of the task's volumes to keep in memory, separated by commas"),
+    "credentials": BackendParameter(_words, "names of the owner's storage credentials to use (default: all that fit)"),
     "allow_root": BackendParameter(_flag, "run as root where the deployment allows it (default false)"),
 }
 

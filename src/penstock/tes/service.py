@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import penstock
 from penstock.access.models import Principal
+from penstock.credentials.service import CredentialService
 from penstock.errors import InvalidInput, NotFound
 from penstock.names import is_id
 from penstock.settings import Settings
+from penstock.staging.urls import REMOTE
 from penstock.tasks.listing import Brief, Filter
 from penstock.tasks.models import MOST_EXECUTORS, Created, NewTask, State, TaskSpec
 from penstock.tasks.service import TaskService
@@ -24,12 +26,16 @@ MOST_TAG_FILTERS = 16
 class TesService:
     """Tasks as TES clients and engines see them."""
 
-    def __init__(self, tasks: TaskService, settings: Settings) -> None:
+    def __init__(self, tasks: TaskService, settings: Settings, credentials: CredentialService | None = None) -> None:
+        self._credentials = credentials
         self._tasks = tasks
         self._settings = settings
 
     async def create(self, specs: Sequence[tuple[str | None, TaskSpec]], principal: Principal) -> list[Created]:
         """Create tasks from (key, body) pairs, in one transaction."""
+        if self._credentials is not None:
+            for _, spec in specs:
+                await self._credentials.check(principal.owner, terms(spec.resources).credentials)
         return await self._tasks.create([self._new(key, spec, principal) for key, spec in specs])
 
     async def get(self, task: str, wanted: View, principal: Principal) -> TesTask:
@@ -61,7 +67,7 @@ class TesService:
             description=f"Runs tasks of up to {MOST_EXECUTORS} executors; GB are 10^9 bytes and may be fractions.",
             organization=Organization(name=self._settings.deployment, url=url),
             version=penstock.__version__,
-            storage=["file:///workspace/", "http", "https", *(f"file://{path}/" for path in self._settings.allow_path)],
+            storage=["file:///workspace/", *REMOTE, *(f"file://{path}/" for path in self._settings.allow_path)],
             tesResources_backend_parameters=list(BACKEND_PARAMETERS),
         )
 

@@ -89,9 +89,8 @@ def test_an_allowed_folder_takes_files_too(publisher: Publisher, tmp_path: Path)
         "file:///workspace/../etc/passwd",
         "file:///workspace/owners/../../x",
         "file://elsewhere/workspace/x",
-        "http://127.0.0.1/x",
         "/workspace/x",
-        "s3://bucket/x",
+        "gopher://bucket/x",
     ],
 )
 def test_nothing_is_published_elsewhere(publisher: Publisher, url: str) -> None:

@@ -28,6 +28,7 @@ def test_every_parameter_is_read_from_text_whatever_its_case() -> None:
         "network": "egress",
         "memory_volumes": "/tmp,/scratch",
         "allow_root": "true",
+        "credentials": "lab,archive",
     }
     assert {name.lower() for name in sent} == set(BACKEND_PARAMETERS)
     found = terms(Resources(backend_parameters=sent))
@@ -40,6 +41,7 @@ def test_every_parameter_is_read_from_text_whatever_its_case() -> None:
         "network": "egress",
         "memory_volumes": ["/tmp", "/scratch"],
         "allow_root": True,
+        "credentials": ["lab", "archive"],
     }
 
 

@@ -11,8 +11,8 @@ from penstock.agents.protocol import Work
 from penstock.backends.attempt.paths import check_path
 from penstock.backends.attempt.shape import Bind, Command, Transfer, Wanted
 from penstock.errors import InvalidInput
+from penstock.staging.urls import WEB, below, locate, scheme_of, shown
 from penstock.staging.urls import Kind as UrlKind
-from penstock.staging.urls import below, locate
 from penstock.staging.wildcards import has_wildcards
 from penstock.tasks.models import Executor, Input, Kind, Output
 
@@ -69,7 +69,7 @@ class Declared:
         if not given.url:
             raise InvalidInput(f"The input {path} has neither content nor a URL.")
         located = locate(given.url, self._allowed)
-        if located.kind is UrlKind.HTTP:
+        if located.kind is UrlKind.REMOTE:
             return self._transfer(bind, given.url)
         bind["kind"] = "workspace" if located.kind is UrlKind.WORKSPACE else "path"
         bind["source"], bind["within"] = located.path, located.within
@@ -81,9 +81,10 @@ class Declared:
         return {**bind, "type": "FILE", "label": bind["path"]}
 
     def _transfer(self, bind: Bind, url: str) -> Bind:
-        if bind["type"] == "DIRECTORY":
-            raise InvalidInput(f"The URL {url!r} cannot be fetched as a directory.")
-        self.transfers.append({"url": url, "target": bind["source"]})
+        bind["label"] = shown(url)
+        if bind["type"] == "DIRECTORY" and scheme_of(url) in WEB:
+            raise InvalidInput(f"The URL {shown(url)!r} cannot be fetched as a directory: HTTP has no listings.")
+        self.transfers.append({"url": url, "target": bind["source"], "type": bind["type"]})
         return bind
 
     def _mounts(self) -> Iterator[Bind]:
@@ -98,8 +99,7 @@ class Declared:
 
     def _output(self, output: Output) -> Wanted:
         path = self._path(output.path, "output")
-        if locate(output.url, self._allowed).kind is UrlKind.HTTP:
-            raise InvalidInput(f"The output URL {output.url!r} is not supported here.", hint="Use file:///workspace/….")
+        locate(output.url, self._allowed)
         prefix = output.path_prefix
         if has_wildcards(path):
             if not prefix:

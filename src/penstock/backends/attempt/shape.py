@@ -8,6 +8,7 @@ The attempt's directory, ``<workspace>/tasks/<task>/<number>/``:
     started        exists when the first executor has started; holds the time
     result.json    how it ended
     token          the attempt's own token, for head tasks
+    storage.json   the owner's storage credentials that the inputs need, 0600; gone when they have come
     etc/           the sandbox's /etc
     inputs/<n>     inputs that were given by content or fetched
     outputs/<n>    outputs that could not be left where they lay

@@ -18,6 +18,7 @@ from penstock.backends.attempt.tails import FileTail
 from penstock.backends.kubernetes.manifest import Mount, attempt_folder, join
 from penstock.backends.kubernetes.plan import PodPlan
 from penstock.backends.kubernetes.site import Site
+from penstock.staging import storage
 from penstock.staging.urls import below
 
 REPORT = "transfers.json"
@@ -67,6 +68,8 @@ class WorkspaceFiles:
             self._write_secrets(path / "secrets", work)
         if plan.transfers:
             (path / "plan.json").write_text(json.dumps({"transfers": plan.transfers}))
+        if work.storage:
+            folder.write_secret(path / storage.FILE, storage.dump(work.storage))
         mounts = self._stage(work.attempt, plan, path)
         _give(path, self._site.user)
         return mounts
@@ -106,17 +109,20 @@ class WorkspaceFiles:
         return {**plan.tree, "workspace": str(self._workspace)}
 
     def _stage(self, attempt: str, plan: PodPlan, path: Path) -> list[Mount]:
-        place_holders = [path / transfer["target"] for transfer in plan.transfers]
-        for one in place_holders:  # their content comes later, by the pod's transfer container
+        folders = [path / one["target"] for one in plan.transfers if one.get("type") == "DIRECTORY"]
+        files = [path / one["target"] for one in plan.transfers if one.get("type") != "DIRECTORY"]
+        for one in (*folders, *files):  # their content comes later, by the pod's transfer container
             one.parent.mkdir(exist_ok=True)
-            one.touch()
+            one.mkdir() if one in folders else one.touch()
         staged = stage(self._tree(plan), str(path))
         try:
             make_points(path, plan)
             binds = [(one.path, os.path.relpath(one.host, self._workspace), one.writable) for one in staged.mounts]
         finally:
             staged.close()
-        for one in place_holders:
+        for one in folders:
+            one.rmdir()
+        for one in files:
             one.unlink()
         (path / BINDS).write_text(json.dumps(binds))
         within = [(where, join(self._site.claim_folder, host), writable) for where, host, writable in binds]

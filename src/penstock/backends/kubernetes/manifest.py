@@ -17,6 +17,7 @@ from penstock.backends.attempt.shape import Command
 from penstock.backends.kubernetes.plan import PRIVATE, TEMPORARY, PodPlan
 from penstock.backends.kubernetes.site import Site
 from penstock.names import split_attempt
+from penstock.staging import storage
 
 Json = dict[str, Any]
 LABEL = "penstock"
@@ -72,6 +73,8 @@ def make_pod(work: Work, plan: PodPlan, mounts: list[Mount], site: Site) -> Json
 def make_secret(work: Work, plan_text: str, site: Site) -> Json:
     """What a pod's transfers through the server need to know."""
     texts = {"token": work.token, "plan.json": plan_text} | ({"ca.pem": site.ca} if site.ca else {})
+    if work.storage:
+        texts[storage.FILE] = storage.dump(work.storage)
     labels = {f"{LABEL}/deployment": site.deployment, f"{LABEL}/site": site.site, f"{LABEL}/attempt": work.attempt}
     return {
         "apiVersion": "v1",
@@ -205,6 +208,7 @@ class _Builder:
         volume, folder = self._attempt
         words = ["python3", "-m", "penstock.backends.kubernetes.transfer", how]
         words += ["--limit", str(self._site.transfer_limit_s), "--url", self._site.url]
+        words += ["--largest", str(self._site.largest_input)]
         words += ["--allow-private"] if self._site.allow_private_urls else []
         mounts = [Mount(ATTEMPT, volume, folder, read_only=False).json(), *mounts]
         if self._plan.uploads:

@@ -31,6 +31,7 @@ class Site:
     pod_resources: bool = True
     allow_private_urls: bool = False
     transfer_limit_s: int = 6 * 3600
+    largest_input: int = 1 << 40
 
 
 def site_of(settings: Settings, version: tuple[int, int]) -> Site:
@@ -53,6 +54,7 @@ def site_of(settings: Settings, version: tuple[int, int]) -> Site:
         pod_resources=_has(settings.pod_resources, version, _POD_RESOURCES),
         allow_private_urls=settings.allow_private_urls,
         transfer_limit_s=settings.transfer_limit_s,
+        largest_input=settings.largest_input,
     )
 
 

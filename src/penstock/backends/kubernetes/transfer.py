@@ -34,6 +34,7 @@ from penstock.clock import Deadline
 from penstock.errors import Draining, NotAuthenticated, PenstockError, Unreachable
 from penstock.names import check_relative_path
 from penstock.settings import Settings
+from penstock.staging import storage
 from penstock.staging.transfers import Transfer, fetch_all
 
 TOLD = Path("/dev/termination-log")
@@ -48,12 +49,13 @@ def main() -> None:
     parser.add_argument("how", help="in, or the FIFO to wait on")
     parser.add_argument("--limit", type=float, required=True, help="seconds that all transfers together may take")
     parser.add_argument("--url", required=True, help="address of the server")
+    parser.add_argument("--largest", type=int, required=True, help="bytes that a fetched file may have")
     parser.add_argument("--allow-private", action="store_true", help="fetch from private addresses, too")
     given = parser.parse_args()
     deadline = Deadline.after(given.limit)
     try:
         if given.how == "in":
-            bring(given.url, deadline, allow_private=given.allow_private)
+            bring(given.url, deadline, allow_private=given.allow_private, largest=given.largest)
         else:
             await_turn(Path(given.how))
             print(json.dumps(take_away(given.url, Deadline.after(given.limit))))  # noqa: T201 - the agent reads the log
@@ -80,7 +82,7 @@ def fail(outcome: str, reason: str) -> None:
     sys.exit(1)
 
 
-def bring(url: str, deadline: Deadline, *, allow_private: bool) -> None:
+def bring(url: str, deadline: Deadline, *, allow_private: bool, largest: int) -> None:
     """Fetch all inputs; with a plan of the pod's own, make the tree."""
     secret = Path(SECRET)
     own = secret.exists()
@@ -88,7 +90,12 @@ def bring(url: str, deadline: Deadline, *, allow_private: bool) -> None:
     for transfer in told["transfers"]:
         Path(transfer["target"]).parent.mkdir(parents=True, exist_ok=True)
     special = FromServer(connect(url, secret)) if own else _nothing
-    lines = fetch_all(told["transfers"], deadline, allow_private=allow_private, special=special)
+    known = storage.read(secret if own else Path())
+    lines = fetch_all(
+        told["transfers"], deadline, allow_private=allow_private, largest=largest, storage=known, special=special
+    )
+    if not own:
+        Path(storage.FILE).unlink(missing_ok=True)
     Path(REPORT).write_text(json.dumps({"lines": lines}))
     if own:
         plan = PodPlan(**told)

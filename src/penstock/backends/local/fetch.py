@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from penstock.backends.attempt.shape import Plan
 
 REPORT = "transfers.json"
+CREDENTIALS = "storage.json"
 
 
 def fetch(plan: Plan, watch: Watch) -> list[str]:
@@ -25,6 +26,8 @@ def fetch(plan: Plan, watch: Watch) -> list[str]:
     )
     stopped = _wait(program, watch)
     _, status = os.waitpid(program, 0)
+    if os.path.exists(CREDENTIALS):
+        os.unlink(CREDENTIALS)
     if stopped:
         raise Failure("CANCELED", "The attempt was ended.")
     if os.waitstatus_to_exitcode(status) != 0:

@@ -19,6 +19,7 @@ from penstock.backends.local.parent import INHERITED
 from penstock.backends.local.runner import LOCK
 from penstock.backends.local.strays import MARK
 from penstock.clock import Deadline
+from penstock.staging.storage import FILE, dump
 
 _SCRIPT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from penstock.backends.local.runner import main; main(sys.argv[2])"
@@ -44,6 +45,8 @@ class AttemptFolder:
         folder.make(self.path)
         (self.path / "plan.json").write_text(json.dumps(plan))
         folder.write_secret(self.path / "token", work.token)
+        if work.storage:
+            folder.write_secret(self.path / FILE, dump(work.storage))
         for start in (births.bear, births.bear, self._spawn):
             lock = self._lock_unborn()
             if lock is None:

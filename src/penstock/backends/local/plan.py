@@ -145,7 +145,10 @@ class _Builder:
     def _fetch(self) -> list[str]:
         if not self._declared.transfers:
             return []
-        words = [self._site.python, "-I", "-m", "penstock.staging", "--limit", str(self._site.transfer_limit_s)]
+        words = [
+            self._site.python, "-I", "-m", "penstock.staging", "fetch", "--limit", str(self._site.transfer_limit_s),
+            "--largest", str(self._site.largest_input),
+        ]  # fmt: skip
         return [*words, "--allow-private"] if self._site.allow_private_urls else words
 
 

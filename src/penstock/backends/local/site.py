@@ -54,6 +54,7 @@ class Site:
     refuse_images: bool = False
     allow_private_urls: bool = False
     transfer_limit_s: int = 6 * 3600
+    largest_input: int = 1 << 40
 
 
 def survey(settings: Settings) -> Site:
@@ -78,6 +79,7 @@ def survey(settings: Settings) -> Site:
         refuse_images=settings.foreign_images == "refuse",
         allow_private_urls=settings.allow_private_urls,
         transfer_limit_s=settings.transfer_limit_s,
+        largest_input=settings.largest_input,
     )
 
 

@@ -117,7 +117,8 @@ def test_a_remote_input_needs_a_transfer_container_first() -> None:
     words = ["python3", "-m", "penstock.backends.kubernetes.transfer", "in", "--limit", "21600"]
     assert stage_in == {
         "name": "stage-in", "image": "penstock/server:1", "imagePullPolicy": "IfNotPresent",
-        "command": [*words, "--url", "https://penstock.example"], "workingDir": "/.penstock/attempt",
+        "command": [*words, "--url", "https://penstock.example", "--largest", str(1 << 40)],
+        "workingDir": "/.penstock/attempt",
         "env": [{"name": "HOME", "value": "/.penstock/attempt"}],
         "volumeMounts": [{"name": "workspace", "mountPath": "/.penstock/attempt", "subPath": FOLDER}],
         "securityContext": RESTRICTED,

@@ -144,8 +144,18 @@ def test_inputs_of_every_kind() -> None:
         own | {"path": "/in/remote", "source": "inputs/4", "label": "https://example.org/x"},
     ]
     assert made["contents"] == {"inputs/0": "text"}
-    assert made["transfers"] == [{"url": "https://example.org/x", "target": "inputs/4"}]
-    assert made["fetch"] == ["/opt/penstock/bin/python", "-I", "-m", "penstock.staging", "--limit", "21600"]
+    assert made["transfers"] == [{"url": "https://example.org/x", "target": "inputs/4", "type": "FILE"}]
+    assert made["fetch"] == [
+        "/opt/penstock/bin/python",
+        "-I",
+        "-m",
+        "penstock.staging",
+        "fetch",
+        "--limit",
+        "21600",
+        "--largest",
+        str(1 << 40),
+    ]
 
 
 def test_outputs_and_the_folders_they_need() -> None:
@@ -258,10 +268,10 @@ def test_a_memory_volume_is_memory_for_one_executor_only() -> None:
         ({"inputs": [{"path": "/a/../b", "content": ""}]}, "/a/../b"),
         ({"inputs": [{"path": "/", "content": ""}]}, "'/'"),
         ({"inputs": [{"path": "/a"}]}, "neither content nor a URL"),
-        ({"inputs": [{"path": "/a", "url": "gs://b/x"}]}, "gs://b/x"),
+        ({"inputs": [{"path": "/a", "url": "gopher://b/x"}]}, "gopher://b/x"),
         ({"inputs": [{"path": "/a", "url": "https://h/x", "type": "DIRECTORY"}]}, "https://h/x"),
         ({"inputs": [{"path": "/a", "content": "1"}, {"path": "/a/", "content": "2"}]}, "more than one"),
-        ({"outputs": [{"path": "/a", "url": "https://h/x"}]}, "https://h/x"),
+        ({"outputs": [{"path": "/a", "url": "https://me:secret@h/x"}]}, "'https://h/x' holds credentials"),
         ({"outputs": [{"path": "/a/*", "url": f"{URL}/x"}]}, "path_prefix"),
         ({"outputs": [{"path": "/etc/x", "url": f"{URL}/x"}]}, "/etc/x"),
         ({"outputs": [{"path": "/a", "url": "file:///srv/x"}]}, "file:///srv/x"),
