@@ -10,7 +10,7 @@ from penstock.credentials.service import CredentialService
 from penstock.errors import InvalidInput, NotFound
 from penstock.names import is_id
 from penstock.settings import Settings
-from penstock.staging.urls import REMOTE
+from penstock.staging.urls import SUPPORTED
 from penstock.tasks.listing import Brief, Filter
 from penstock.tasks.models import MOST_EXECUTORS, Created, NewTask, State, TaskSpec
 from penstock.tasks.service import TaskService
@@ -67,7 +67,7 @@ class TesService:
             description=f"Runs tasks of up to {MOST_EXECUTORS} executors; GB are 10^9 bytes and may be fractions.",
             organization=Organization(name=self._settings.deployment, url=url),
             version=penstock.__version__,
-            storage=["file:///workspace/", *REMOTE, *(f"file://{path}/" for path in self._settings.allow_path)],
+            storage=["file:///workspace/", *SUPPORTED, *(f"file://{path}/" for path in self._settings.allow_path)],
             tesResources_backend_parameters=list(BACKEND_PARAMETERS),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -25,7 +26,10 @@ def program() -> str:
 class Gateway:
     """The gateway as a process; ``root`` holds the buckets. It takes the port it had before."""
 
-    def __init__(self, folder: Path, root: Path | None = None) -> None:
+    def __init__(self, folder: Path, root: Path | None = None, accounts: dict[str, str] | None = None) -> None:
+        self._accounts = folder / "accounts"
+        if accounts is not None:
+            self._write_accounts(accounts)
         self.root = root or folder / "buckets"
         self.root.mkdir(parents=True, exist_ok=True)
         self._folder = folder
@@ -37,7 +41,9 @@ class Gateway:
         """Start it and wait until it answers."""
         sidecar = self._folder / "sidecar"
         sidecar.mkdir(exist_ok=True)
-        words = [program(), "--port", f"127.0.0.1:{self.port}", "--quiet", "posix", "--sidecar", str(sidecar)]
+        words = [program(), "--port", f"127.0.0.1:{self.port}", "--quiet"]
+        words += ["--iam-dir", str(self._accounts)] if self._accounts.exists() else []
+        words += ["posix", "--sidecar", str(sidecar)]
         keys = {"ROOT_ACCESS_KEY_ID": ACCESS, "ROOT_SECRET_ACCESS_KEY": SECRET, "PATH": os.environ["PATH"]}
         with (self._folder / "gateway.log").open("ab") as log:
             self._process = subprocess.Popen([*words, str(self.root)], env=keys, stdout=log, stderr=log)
@@ -65,6 +71,18 @@ class Gateway:
         values = {"access_key_id": ACCESS, "secret_access_key": SECRET}
         given = {"name": "lab", "scheme": "s3", "bucket": bucket, "endpoint": self.url, "secret": values}
         return Storage.model_validate(given | other)
+
+    def own(self, bucket: str) -> None:
+        """Let the account of a bucket's name have it."""
+        keys = {"ADMIN_ACCESS_KEY_ID": ACCESS, "ADMIN_SECRET_ACCESS_KEY": SECRET, "ADMIN_ENDPOINT_URL": self.url}
+        words = [program(), "admin", "change-bucket-owner", "--bucket", bucket, "--owner", bucket]
+        subprocess.run(words, check=True, capture_output=True, env={"PATH": os.environ["PATH"], **keys})
+
+    def _write_accounts(self, accounts: dict[str, str]) -> None:
+        """Users by name and secret, as the gateway keeps them: so no secret stands on a command line."""
+        users = {name: {"access": name, "secret": secret, "role": "user"} for name, secret in accounts.items()}
+        self._accounts.mkdir(mode=0o700)
+        (self._accounts / "users.json").write_text(json.dumps({"accessAccounts": users}))
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
