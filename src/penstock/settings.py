@@ -97,6 +97,21 @@ class Settings(BaseSettings):
     workspace_reserve: int = Field(
         1 << 30, ge=0, description="Bytes of the workspace's disk that uploads must leave free."
     )
+    drop_box: bool = Field(
+        False, description="Whether a tar with a workload.yml, put to /upload/ without a token, starts a workload."
+    )
+    drop_box_largest: int = Field(10 << 30, ge=1, description="Largest tar that the drop box takes.")
+    anonymous_workloads: bool = Field(False, description="Whether workloads can be created without a token.")
+    anonymous_largest: int = Field(10 << 30, ge=1, description="Most bytes that one workload without a token may send.")
+    anonymous_at_once: int = Field(
+        100, ge=1, description="Most workloads without a token that are here at once, the drop box's among them."
+    )
+    anonymous_per_hour: int = Field(
+        600, ge=1, description="Most workloads without a token that are created in an hour."
+    )
+    quota_workloads: int = Field(0, ge=0, description="Most workloads that one owner may have here; 0: any number.")
+    quota_bytes: int = Field(0, ge=0, description="Most bytes that an owner's workloads may have here; 0: any number.")
+    quota_files: int = Field(0, ge=0, description="Most files that an owner's workloads may have here; 0: any number.")
     retention_s: int = Field(
         14 * 86_400, ge=60, description="How long a finished workload that nobody acknowledges is kept."
     )

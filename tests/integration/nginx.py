@@ -21,14 +21,14 @@ START_S = 20.0
 class Nginx:
     """``data`` is the server's folder: its socket and its workspace."""
 
-    def __init__(self, folder: Path, data: Path) -> None:
+    def __init__(self, folder: Path, data: Path, **variables: object) -> None:
         self.folder = folder
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._configuration = folder / "nginx.conf"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir()
-        self._configuration.write_text(_render(folder, data, self.port))
+        self._configuration.write_text(_render(folder, data, self.port, variables))
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -59,7 +59,7 @@ class Nginx:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-def _render(folder: Path, data: Path, port: int) -> str:
+def _render(folder: Path, data: Path, port: int, variables: dict[str, object]) -> str:
     """The role's template with its defaults, at places of the test's own."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
     environment.filters["comment"] = lambda text: f"# {text}"
@@ -76,6 +76,7 @@ def _render(folder: Path, data: Path, port: int) -> str:
         "file_service_prefix": str(folder),
         "file_service_error_log": str(folder / "error.log"),
         "file_service_access_log": str(folder / "access.log"),
+        **variables,
     }
     return environment.from_string((ROLE / "templates" / "nginx.conf.j2").read_text()).render(values)
 

@@ -13,7 +13,7 @@ from penstock.cli.progress import STATES, counted
 from penstock.cli.report import as_downloaded
 from penstock.cli.session import runs, server, terminable
 from penstock.cli.terminal import print_json, print_table, state, stdout
-from penstock.client.state import Records
+from penstock.client.state import Records, take_up
 from penstock.client.tasks import Document, Tasks
 from penstock.client.workloads import State, Workload, Workloads
 from penstock.errors import Conflict, Forbidden
@@ -30,6 +30,7 @@ def status(
 ) -> None:
     """Show a workload, or wait for its end."""
     with runs() as going, terminable():
+        going.take_up(workload)
         current = going.wait(workload) if wait else going.workloads.get(workload)
     if json:
         print_json(current.model_dump(mode="json"))
@@ -93,7 +94,7 @@ def cancel(workloads: Ids, json: Json = False) -> None:
     """Cancel workloads; harmless for those that have ended."""
     with server() as connection:
         calls, records = Workloads(connection), Records(connection.settings.state)
-        ended = [calls.cancel(workload) for workload in workloads]
+        ended = [calls.cancel(workload) for workload in workloads if take_up(connection, workload)]
         for workload in workloads:
             records.forget_workload(workload)
     if json:
@@ -110,6 +111,7 @@ def download(
 ) -> None:
     """Bring back a workload's results, verified; a download that was cut goes on where it ended."""
     with runs() as going, terminable():
+        going.take_up(workload)
         current = going.workloads.get(workload)
         if current.state != State.SUCCEEDED and not (current.state.final and current.results):
             hint = "" if current.state.final else f"`penstock status --wait {workload}` waits for its end."
@@ -130,6 +132,7 @@ def ack(workloads: Ids) -> None:
     with server() as connection:
         records = Records(connection.settings.state)
         for workload in workloads:
+            take_up(connection, workload)
             Workloads(connection).acknowledge(workload)
             records.forget_workload(workload)
             stdout().print(f"{workload}  removed")

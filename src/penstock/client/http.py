@@ -54,6 +54,11 @@ class Server:
         self._prefix = _check_url(self.url)
         self._client = _make_client(settings, self.url, transport)
 
+    def use(self, token: str | None) -> None:
+        """Send the token that a workload came with, where there is none of the user's own."""
+        if token is not None and self.settings.token() is None:
+            self._client.headers["Authorization"] = f"Bearer {token}"
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

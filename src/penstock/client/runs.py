@@ -14,7 +14,7 @@ from penstock.client.http import Server, never_sent
 from penstock.client.inputs import BUNDLE_ROLE, LocalFile, RemoteFile, Source, pack
 from penstock.client.parallel import at_once
 from penstock.client.patience import Patience
-from penstock.client.state import Record, Records, run_key
+from penstock.client.state import Record, Records, run_key, take_up
 from penstock.client.uploads import send
 from penstock.client.workloads import WAIT_S, Account, Created, Result, State, Upload, Workload, Workloads
 from penstock.errors import Conflict, Gone, InputChanged, NotFound, PenstockError, Unreachable
@@ -122,11 +122,17 @@ class Runs:
             server=self.server.url,
             pipeline=order.pipeline,
             account=created.account,
+            token=created.token,
             files=_names(order),
             started=time.time(),
         )
         self.records.write(key, record)
+        self.server.use(created.token)
         return Ticket(key, record, resumed=False)
+
+    def take_up(self, workload: str) -> None:
+        """Speak as whoever started this workload from here."""
+        take_up(self.server, workload)
 
     def finish(self, ticket: Ticket, *, kept: bool) -> None:
         """The run is over: the same command starts anew. What the server keeps can still be downloaded from here."""
@@ -209,6 +215,7 @@ class Runs:
     def _goes_on(self, record: Record) -> bool:
         if record.over:
             return False
+        self.server.use(record.token)
         try:
             workload = self.patience.insist(lambda: self.workloads.get(record.workload))
         except (NotFound, Gone):

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from penstock.client.digests import write_private
+from penstock.client.http import Server
 from penstock.client.inputs import LocalFile, RemoteFile
 from penstock.client.workloads import Account
 from penstock.errors import Conflict
@@ -31,6 +32,7 @@ class Record(BaseModel):
     server: str
     pipeline: str
     account: Account
+    token: str | None = None  # of a workload that was made without one
     files: list[str] = []
     started: float = 0.0  # seconds since the epoch
     over: bool = False  # nothing to resume; kept for the account that opens the downloads
@@ -118,6 +120,14 @@ class Records:
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"
+
+
+def take_up(server: Server, workload: str) -> bool:
+    """Send the token that this workload was made with, if it was made without one of the user's; True."""
+    found = Records(server.settings.state).of_workload(workload)
+    if found is not None:
+        server.use(found[1].token)
+    return True
 
 
 def _read(path: Path) -> Record | None:

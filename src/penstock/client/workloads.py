@@ -61,12 +61,13 @@ class Account(_Wire):
 
 
 class Created(_Wire):
-    """A new workload."""
+    """A new workload; ``token`` is what a server hands out that takes workloads without one."""
 
     id: str
     state: State
     uploads: list[Upload] = []
     account: Account
+    token: str | None = Field(None, repr=False)
 
 
 class Rule(_Wire):

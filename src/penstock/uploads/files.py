@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,31 @@ def remove(path: Path) -> None:
     """Remove a file that may be gone already."""
     with suppress(FileNotFoundError):
         path.unlink()
+
+
+def remove_all(paths: Iterable[Path]) -> None:
+    """Remove files that may be gone already."""
+    for path in paths:
+        remove(path)
+
+
+def names(folder: Path) -> list[str]:
+    """The names of the files in ``folder``."""
+    return [path.name for path in folder.iterdir() if path.is_file()]
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name, durable; nothing happens if it has it."""
+    with suppress(FileExistsError):
+        os.link(source, target)
+    sync_folder(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder``, 2750, unless it is there."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o2750)
 
 
 def sync_folder(folder: Path) -> None:

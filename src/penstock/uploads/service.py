@@ -15,12 +15,13 @@ from sqlalchemy import Connection
 
 from penstock.clock import A_DAY, MICROSECONDS, Deadline, now_us
 from penstock.database.engine import Database
-from penstock.errors import Conflict, NotFound, StorageFull, TooLarge
+from penstock.errors import Conflict, NotFound, StorageFull
 from penstock.names import new_id
 from penstock.settings import Settings
 from penstock.signals import Signals
 from penstock.uploads import files, store
 from penstock.uploads.checksums import Checksum
+from penstock.uploads.limits import no_room, too_long
 from penstock.uploads.metadata import Claim
 from penstock.uploads.models import Declared, Received, Upload
 from penstock.uploads.sessions import Session, Sessions
@@ -82,20 +83,23 @@ class UploadService:
         ``also_bytes`` is what the workload will need besides, such as the content of an archive once it is unpacked.
         """
         now = self._clock()
-        ids = sorted(new_id() for _ in declared)  # ids of one millisecond are in no order, and lists go by them
-        new = [
-            Upload(upload, owner, workload, one.role, one.name, one.size, one.sha256, one.size == 0, now, now)
-            for upload, one in zip(ids, declared, strict=True)
-        ]
+        new = _declared(owner, workload, declared, now)
 
         def change(connection: Connection) -> None:
             self._check_room(connection, sum(one.size for one in declared) + also_bytes)
             together(connection)
             store.add(connection, new)
 
-        await self._in_thread(self._make_folder)
+        await self._in_thread(files.make_folder, self.folder)
         await self._database.write(change)
         return new
+
+    async def deliver(self, workload: str, file: Path) -> None:
+        """Take ``file``, whole and durable, as the workload's only upload; nothing happens if it was taken."""
+        for upload in await self._database.read(lambda connection: store.of_workload(connection, workload)):
+            if not upload.complete:
+                await self._in_thread(files.link, file, self.path(upload.id))
+                await self._note(upload, upload.size)
 
     async def get(self, owner: str, upload: str) -> Upload:
         """The owner's upload; NotFound for any other."""
@@ -148,7 +152,7 @@ class UploadService:
             if offset != at:
                 raise Conflict(f"The upload is at offset {at}, not {offset}.", hint="Go on from there.")
             if length is not None and at + length > upload.size:
-                raise _too_long(upload)
+                raise too_long(upload)
             if at == upload.size:
                 return at
             draining = asyncio.create_task(self._until_drain())
@@ -168,7 +172,7 @@ class UploadService:
         for upload in await self._database.read(lambda connection: store.of_workload(connection, workload)):
             await self.sessions.end(upload.id)
         gone = await self._database.write(lambda connection: store.remove_workload(connection, workload))
-        await self._in_thread(self._remove_files, gone)
+        await self._in_thread(files.remove_all, [self.path(upload) for upload in gone])
 
     async def waiting(self, workload: str) -> bool:
         """Whether an upload of the workload is not complete."""
@@ -184,11 +188,11 @@ class UploadService:
 
     async def reconcile(self) -> None:
         """After a start: finish what was complete but not noted, and remove files that belong to no upload."""
-        await self._in_thread(self._make_folder)
+        await self._in_thread(files.make_folder, self.folder)
         # First the files, then the rows: another server may declare uploads meanwhile, and a row comes before its file.
-        present = await self._in_thread(lambda: [path.name for path in self.folder.iterdir() if path.is_file()])
+        present = await self._in_thread(files.names, self.folder)
         known = await self._database.read(store.known)
-        await self._in_thread(self._remove_files, sorted(set(present) - known))
+        await self._in_thread(files.remove_all, [self.path(name) for name in sorted(set(present) - known)])
         for upload in await self._database.read(store.unfinished):
             if await self.offset(upload) == upload.size:
                 await self._note(upload, upload.size)
@@ -225,7 +229,7 @@ class UploadService:
             async for part in body:
                 session.arrivals += 1
                 if appender.position + len(piece) + len(part) > upload.size:
-                    raise _too_long(upload)
+                    raise too_long(upload)
                 piece += part
                 if len(piece) >= PIECE_BYTES:
                     full, piece = piece, bytearray()
@@ -265,23 +269,10 @@ class UploadService:
         promised = sum(upload.size - self._arrived(upload) for upload in store.unfinished(connection))
         room = max(0, self._free(self.folder) - self._settings.workspace_reserve - promised)
         if wanted > room:
-            raise StorageFull(
-                f"The workload needs {wanted} bytes; the workspace has room for {room} bytes"
-                f" ({promised} are promised to other uploads, {self._settings.workspace_reserve} are kept in reserve).",
-                hint="Acknowledge finished workloads, or ask an operator for space.",
-            )
+            raise no_room(wanted, room, promised, self._settings.workspace_reserve)
 
     def _arrived(self, upload: Upload) -> int:
         return upload.size if upload.complete else files.size(self.path(upload.id))
-
-    def _make_folder(self) -> None:
-        if not self.folder.is_dir():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.folder.chmod(0o2750)
-
-    def _remove_files(self, gone: Sequence[str]) -> None:
-        for upload in gone:
-            files.remove(self.path(upload))
 
     async def _in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         """Run a blocking call to its end even where the request is cancelled: no thread writes on behind our back."""
@@ -294,5 +285,9 @@ class UploadService:
             raise
 
 
-def _too_long(upload: Upload) -> TooLarge:
-    return TooLarge(f"The upload {upload.name!r} was declared with {upload.size} bytes, and more were sent.")
+def _declared(owner: str, workload: str, declared: Sequence[Declared], now: int) -> list[Upload]:
+    ids = sorted(new_id() for _ in declared)  # ids of one millisecond are in no order, and lists go by them
+    return [
+        Upload(upload, owner, workload, one.role, one.name, one.size, one.sha256, one.size == 0, now, now)
+        for upload, one in zip(ids, declared, strict=True)
+    ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from penstock.access.api import allow
+from penstock.access.api import allow, credential
 from penstock.access.models import Principal
 from penstock.clock import Deadline, iso
 from penstock.errors import InvalidInput
@@ -49,10 +49,28 @@ async def acting_as(workload: str, caller: Caller, inside: Inside) -> str:
 As = Annotated[str, Depends(acting_as)]
 
 
+async def _creator(request: Request, inside: Inside) -> Principal | None:
+    """Who makes a workload; None is somebody without a token, where that is allowed."""
+    if inside.settings.anonymous_workloads and credential(request) is None:
+        return None
+    return await allow("workloads")(request, inside)
+
+
+Creator = Annotated[Principal | None, Depends(_creator)]
+
+
 @router.post("", status_code=201)
-async def create(submission: Submission, caller: Owner, inside: Inside, base: Base, response: Response) -> CreatedBody:
+async def create(
+    submission: Submission, caller: Creator, inside: Inside, base: Base, response: Response
+) -> CreatedBody:
     """Make a workload; send its files to ``uploads``, and it goes on by itself."""
-    body = created_body(await inside.workloads.create(caller.owner, submission), base)
+    token = None
+    if caller is None:
+        made = await inside.workloads.create_anonymous(submission)
+        token = await inside.access.issue(made.workload.owner, ["workloads"], inside.settings.retention_s * 2)
+    else:
+        made = await inside.workloads.create(caller.owner, submission)
+    body = created_body(made, base, token)
     response.headers["Location"] = body.url
     return body
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+from collections.abc import Iterator
 from email.utils import formatdate
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
+import zstandard
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
 
 from penstock.errors import NotAuthenticated
 from penstock.services import Services, services
 from penstock.workloads.downloads import Download
 from penstock.workloads.listing import listing_document, listing_page
 from penstock.workloads.models import Link, Workload
+from penstock.workloads.results import ARCHIVE
 
 router = APIRouter(prefix="/download", tags=["downloads"])
 Inside = Annotated[Services, Depends(services)]
@@ -32,6 +36,7 @@ SAFE_HEADERS = {
 
 async def _opened(workload: str, request: Request, inside: Inside) -> Workload:
     """The workload whose account, or whose owner's token, came with the request."""
+    workload = await inside.workloads.drops.resolve(workload)
     link = _link(request)
     if link is not None:
         return await inside.workloads.downloads.by_link(workload, link)
@@ -59,6 +64,20 @@ async def listing(opened: Opened, request: Request) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(listing_page(opened), headers=SAFE_HEADERS)
     return JSONResponse(listing_document(opened), headers=SAFE_HEADERS)
+
+
+@router.delete("/{workload}/", status_code=204)
+async def acknowledge(opened: Opened, inside: Inside) -> Response:
+    """For who used the drop box and has no token: have everything removed."""
+    await inside.workloads.acknowledge_drop(opened)
+    return Response(status_code=204)
+
+
+@router.get("/{workload}/results.tar")
+async def plain_archive(opened: Opened, inside: Inside) -> Response:
+    """All results as one plain tar, for who has no zstd: unpacked on the way, so without size and ranges."""
+    found = await inside.workloads.downloads.find(opened, ARCHIVE)
+    return StreamingResponse(_decompressed(found.path), headers=SAFE_HEADERS, media_type="application/x-tar")
 
 
 @router.head("/{workload}/{path:path}", include_in_schema=False)
@@ -100,6 +119,11 @@ def _link(request: Request) -> Link | None:
 def _by_nginx(found: Download) -> Response:
     path = f"/internal/results/{found.owner}/{found.workload}/{quote(found.relative)}"
     return Response(headers={**SAFE_HEADERS, "X-Accel-Redirect": path}, media_type=found.media_type)
+
+
+def _decompressed(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from zstandard.ZstdDecompressor().read_to_iter(file, write_size=1 << 20)
 
 
 def _basic(value: str) -> tuple[str, str]:

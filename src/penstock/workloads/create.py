@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from penstock.errors import InvalidInput, TooLarge
 from penstock.names import check_relative_path
@@ -15,6 +16,7 @@ from penstock.pipelines.service import check_inputs, check_parameters
 from penstock.workloads.models import BUNDLE_NAME, BUNDLE_ROLE, MOST_INPUTS, GivenInput, InputFile, Submission
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+REMOTE = ("https://", "http://")  # fetched when the workload is prepared
 _OWN_DATA = re.compile(r"file:///workspace/owners/([^/]+)/data/(.+)")
 
 
@@ -67,7 +69,8 @@ def own_data_path(url: str, owner: str) -> str:
     match = _OWN_DATA.fullmatch(url)
     if match is None:
         raise InvalidInput(
-            f"{url!r} cannot be an input.", hint=f"Upload the file, or use file:///workspace/owners/{owner}/data/…."
+            f"{url!r} cannot be an input.",
+            hint=f"Upload the file, or use https://… or file:///workspace/owners/{owner}/data/….",
         )
     if match[1] != owner:
         raise InvalidInput(f"{url!r} is not yours.", hint=f"Use file:///workspace/owners/{owner}/data/….")
@@ -80,8 +83,9 @@ def _input(given: GivenInput, owner: str, largest_upload: int) -> InputFile:
             raise InvalidInput(
                 f"The input {given.url!r} has a size or sha256.", hint="Give a URL, or a file to upload."
             )
-        name = given.name or own_data_path(given.url, owner).rpartition("/")[2]
-        own_data_path(given.url, owner)
+        name = given.name or _last_part(given.url, owner)
+        if not given.url.startswith(REMOTE):
+            own_data_path(given.url, owner)
         return InputFile(role=given.role, name=_name(name), url=given.url)
     if given.name is None or given.size is None or given.sha256 is None:
         raise InvalidInput(
@@ -90,6 +94,12 @@ def _input(given: GivenInput, owner: str, largest_upload: int) -> InputFile:
     name = _name(given.name)
     _check_size(name, given.size, largest_upload)
     return InputFile(role=given.role, name=name, size=given.size, sha256=_sha256(name, given.sha256))
+
+
+def _last_part(url: str, owner: str) -> str:
+    if url.startswith(REMOTE):
+        return unquote(urlsplit(url).path.rpartition("/")[2])
+    return own_data_path(url, owner).rpartition("/")[2]
 
 
 def _name(name: str) -> str:

@@ -9,19 +9,22 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from penstock.errors import InvalidInput, NotFound
+from penstock.errors import InvalidInput, NotFound, Unreachable
 from penstock.pipelines.models import Pipeline
 from penstock.workloads.create import own_data_path
+from penstock.workloads.drop_manifest import MANIFEST
 from penstock.workloads.halt import Halt, digest
 from penstock.workloads.models import BUNDLE_ROLE, InputFile, Workload
 from penstock.workloads.places import FILE_MODE, Places, member_path, remove_tree, sync, sync_tree, write_durably
 from penstock.workloads.unpack import ARRIVING, unpack
+
+Fetch = Callable[[str, Path], object]  # from a URL into a file that is not there yet
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Arrived:
     path: Path
 
 
-def take_in(places: Places, workload: Workload, arrived: Sequence[Arrived], halt: Halt) -> None:
-    """Fill ``inputs/``; InvalidInput names the file that is not what was declared."""
+def take_in(places: Places, workload: Workload, arrived: Sequence[Arrived], halt: Halt, fetch: Fetch) -> None:
+    """Fill ``inputs/``; InvalidInput names the file that is not what was declared, or cannot be fetched."""
     folder = places.make(places.inputs(workload.id))
     for one in arrived:
         halt.check()
@@ -44,7 +47,10 @@ def take_in(places: Places, workload: Workload, arrived: Sequence[Arrived], halt
         else:
             _take_file(places, one, member_path(folder, f"{one.role}/{one.name}"), halt)
     for given in workload.inputs:
-        if given.url is not None:
+        if given.url is not None and given.remote:
+            halt.check()
+            _take_remote(places, given.url, member_path(folder, given.member), fetch)
+        elif given.url is not None:
             halt.check()
             _take_own(places, workload.owner, given, member_path(folder, given.member))
     for role in {given.role for given in workload.inputs}:
@@ -94,15 +100,31 @@ def _take_file(places: Places, one: Arrived, target: Path, halt: Halt) -> None:
 
 
 def _take_bundle(places: Places, workload: Workload, bundle: Arrived, halt: Halt) -> None:
-    declared = {given.member: given for given in workload.inputs if given.url is None}
+    declared = {given.source or given.member: given for given in workload.inputs if given.url is None}
     folder = places.inputs(workload.id)
-    if not bundle.path.exists() and all(member_path(folder, member).is_file() for member in declared):
+    if not bundle.path.exists() and all(member_path(folder, one.member).is_file() for one in declared.values()):
         return  # an earlier try was killed right after it
     _check_digest(bundle, halt)
-    unpack(bundle.path, declared, folder, places, halt)
+    dropped = any(given.source for given in declared.values())
+    unpack(bundle.path, declared, folder, places, halt, MANIFEST if dropped else None)
     (folder / ARRIVING).unlink(missing_ok=True)
     sync_tree(folder, len(declared))
     bundle.path.unlink()  # only now: until then a second try unpacks it all again
+
+
+def _take_remote(places: Places, url: str, target: Path, fetch: Fetch) -> None:
+    if target.is_file():
+        return
+    places.make(target.parent)
+    beside = target.parent.parent / ARRIVING
+    beside.unlink(missing_ok=True)
+    try:
+        fetch(url, beside)
+    except Unreachable as error:  # it was tried again and again: to the workload this is final
+        raise InvalidInput(f"{url} could not be fetched: {error.message}", hint="Submit it again later.") from error
+    beside.chmod(FILE_MODE)
+    sync(beside)
+    beside.replace(target)
 
 
 def _check_digest(one: Arrived, halt: Halt) -> None:

@@ -88,6 +88,9 @@ class Uploads(Protocol):
     ) -> Sequence[UploadRow]:
         """Declare uploads in one transaction with ``together``."""
 
+    async def deliver(self, workload: str, file: Path) -> None:
+        """Take a file, whole and durable, as the workload's only upload."""
+
     async def of_workload(self, workload: str) -> Sequence[ReceivedRow]:
         """A workload's uploads in the order they were declared."""
 

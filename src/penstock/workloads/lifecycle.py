@@ -90,10 +90,15 @@ class Lifecycle:
         await self.database.write(lambda connection: store.count_up(connection, workload, now))
         self.signals.notify(workload_topic(workload))
 
-    async def bury(self, workload: str) -> None:
-        """Leave nothing of a workload but its tombstone."""
+    async def bury(self, workload: str, together: Callable[[Connection], None]) -> None:
+        """Leave nothing of a workload but its tombstone, in one transaction with ``together``."""
         now = self.clock()
-        await self.database.write(lambda connection: store.bury(connection, workload, now))
+
+        def change(connection: Connection) -> None:
+            together(connection)
+            store.bury(connection, workload, now)
+
+        await self.database.write(change)
         self.signals.notify(workload_topic(workload))
 
     async def _raise_missing(self, owner: str | None, workload: str) -> None:

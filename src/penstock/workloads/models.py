@@ -78,6 +78,12 @@ class InputFile(BaseModel):
     size: int | None = None
     sha256: str | None = None
     url: str | None = None
+    source: str | None = Field(None, description="Its name in the tar that was put into the drop box.")
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is fetched from elsewhere."""
+        return self.url is not None and not self.url.startswith("file:")
 
     @property
     def member(self) -> str:
@@ -97,7 +103,11 @@ class Result(BaseModel):
 
 @dataclass(frozen=True)
 class Workload:
-    """A workload as stored. ``inputs`` and ``results`` are empty in lists."""
+    """A workload as stored. ``inputs`` and ``results`` are empty in lists.
+
+    ``bytes`` and ``files`` count what it has here: its inputs until it ends, its results then. ``warned_us`` is when
+    its owner was told that it expires soon.
+    """
 
     id: str
     owner: str
@@ -111,6 +121,9 @@ class Workload:
     created_us: int
     updated_us: int
     expires_us: int | None
+    warned_us: int | None = None
+    bytes: int = 0
+    files: int = 0
     inputs: tuple[InputFile, ...] = ()
     results: tuple[Result, ...] = ()
 
@@ -146,6 +159,35 @@ class Link:
     path: str
     expires_s: int
     signature: str = field(repr=False)
+
+
+class DropState(StrEnum):
+    """How far something is that was put into the drop box."""
+
+    RECEIVING = "RECEIVING"
+    RECEIVED = "RECEIVED"
+    TAKEN = "TAKEN"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Something that was put into the drop box; ``workload`` is what came of it."""
+
+    key: str
+    state: DropState
+    reason: str
+    workload: str | None
+    created_us: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an owner has here."""
+
+    workloads: int
+    bytes: int
+    files: int
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from penstock.errors import StorageFull
+
 FOLDER_MODE = 0o2750
 FILE_MODE = 0o640
 MANY_FILES = 16
@@ -56,6 +58,17 @@ class Places:
     def results(self, owner: str, workload: str) -> Path:
         """Its published results."""
         return self.owners / owner / "results" / workload
+
+    def drop(self, key: str) -> Path:
+        """A tar that was put into the drop box, until it is looked through."""
+        return self.workspace / "drops" / f"{key}.tar"
+
+    def check_room(self, wanted: int, reserve: int) -> None:
+        """StorageFull unless there is room for ``wanted`` bytes besides the reserve."""
+        disk = os.statvfs(self.workspace)
+        room = max(0, disk.f_bavail * disk.f_frsize - reserve)
+        if wanted > room:
+            raise StorageFull(f"{wanted} bytes are wanted; the workspace has room for {room}.", hint="Try again later.")
 
     def data(self, owner: str) -> Path:
         """The owner's own files."""

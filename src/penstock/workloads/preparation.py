@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import yaml
 
+from penstock.clock import Deadline
 from penstock.pipelines.engines import head_task
 from penstock.pipelines.models import DEFINITION, Definition
 from penstock.pipelines.models import Results as WantedResults
 from penstock.pipelines.service import Catalogue
+from penstock.settings import Settings
+from penstock.staging.http import fetch
 from penstock.tasks.models import Room
 from penstock.workloads import intake
 from penstock.workloads.halt import Halt
@@ -34,6 +38,7 @@ class Preparation:
         uploads: Uploads,
         catalogue: Catalogue,
         room: Callable[[], Awaitable[Room]],
+        fetch: intake.Fetch,
     ) -> None:
         self._lifecycle = lifecycle
         self._places = places
@@ -42,6 +47,7 @@ class Preparation:
         self._uploads = uploads
         self._catalogue = catalogue
         self._room = room
+        self._fetch = fetch
 
     async def prepare(self, workload: Workload, halt: Halt) -> None:
         """Check and place the inputs, copy the pipeline, write the configuration, create the head task."""
@@ -52,7 +58,7 @@ class Preparation:
             for one in received
         ]
         pipeline = await self._threads.run(self._catalogue.get, whole.pipeline, whole.version)
-        await self._threads.run(intake.take_in, self._places, whole, arrived, halt)
+        await self._threads.run(intake.take_in, self._places, whole, arrived, halt, self._fetch)
         await self._threads.run(intake.copy_pipeline, self._places, whole.id, pipeline)
         room = await self._room()
         site = {"cpu_cores": room.cpu_cores, "ram_gb": room.ram_gb}
@@ -69,6 +75,16 @@ class Preparation:
         """What the workload's own copy of its pipeline hands back: the catalogue may have moved on. Blocks."""
         text = (self._places.pipeline(workload.id) / DEFINITION).read_text()
         return Definition.model_validate(yaml.safe_load(text)).results
+
+
+def fetching(settings: Settings) -> intake.Fetch:
+    """How inputs are fetched by URL: within the deployment's limits."""
+
+    def run(url: str, target: Path) -> object:
+        deadline = Deadline.after(settings.transfer_limit_s)
+        return fetch(url, target, deadline, allow_private=settings.allow_private_urls)
+
+    return run
 
 
 def _paths(workload: Workload) -> dict[str, list[str]]:

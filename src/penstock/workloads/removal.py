@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from penstock.workloads import store
+from penstock.workloads import store, store_drops
 from penstock.workloads.halt import Halt
 from penstock.workloads.interfaces import Tasks, Uploads
 from penstock.workloads.lifecycle import Lifecycle
@@ -40,7 +41,7 @@ class Removal:
         if await self._settled(workload.id):
             await self._threads.run(self._remove_folders, workload)
             await self._tasks.forget_workload(workload.id)
-            await self._lifecycle.bury(workload.id)
+            await self._lifecycle.bury(workload.id, lambda c: store_drops.forget_workload(c, workload.id))
 
     async def reconcile(self) -> None:
         """Remove folders of workloads that are not, or not any more, in a state that has them."""
@@ -55,8 +56,12 @@ class Removal:
         return (head is None or head.state.final) and progress.queued == 0 and progress.running == 0
 
     def _remove_folders(self, workload: Workload) -> None:
-        remove_tree(self._places.results(workload.owner, workload.id))
+        results = self._places.results(workload.owner, workload.id)
+        remove_tree(results)
         remove_tree(self._places.workload(workload.id))
+        for empty in (results.parent, results.parent.parent):
+            with suppress(OSError):  # there is more in it, or another workload is just putting something there
+                empty.rmdir()
 
     def _list(self) -> tuple[list[Path], list[Path]]:
         owners = _folders(self._places.owners)

@@ -8,21 +8,24 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from penstock.clock import A_DAY, MICROSECONDS, Deadline, now_us
 from penstock.database.again import again
 from penstock.database.engine import Database
-from penstock.errors import Conflict, Gone
-from penstock.names import new_id
+from penstock.errors import Conflict, Forbidden, Gone
 from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
 from penstock.signals import Signals, workload_topic
 from penstock.tasks.models import Room
-from penstock.workloads import intake, store
-from penstock.workloads.accounts import Accounts, Pause, new_account
+from penstock.workloads import store
+from penstock.workloads.accounts import Accounts, Pause
+from penstock.workloads.anonymous import Anonymous
 from penstock.workloads.conductor import CONDUCT_TOPIC, Conductor
-from penstock.workloads.create import plan
+from penstock.workloads.creation import Creation
 from penstock.workloads.downloads import Downloads
+from penstock.workloads.drop_scan import Dropped
+from penstock.workloads.drops import DropBox
 from penstock.workloads.expiry import Expiry
 from penstock.workloads.interfaces import Tasks, Uploads
 from penstock.workloads.lifecycle import EXPIRY_TOPIC, Lifecycle
@@ -40,7 +43,7 @@ from penstock.workloads.models import (
     Workload,
 )
 from penstock.workloads.places import Places
-from penstock.workloads.preparation import Preparation
+from penstock.workloads.preparation import Preparation, fetching
 from penstock.workloads.removal import Removal
 from penstock.workloads.running import Running
 from penstock.workloads.threads import Threads
@@ -74,7 +77,12 @@ class WorkloadService:
         self._places = places = Places(settings.workspace_path)
         self._threads = threads = Threads()
         self._lifecycle = lifecycle = Lifecycle(database, signals, settings.retention_s, clock)
-        preparation = Preparation(lifecycle, places, threads, tasks, uploads, catalogue, room or self._this_machine)
+        self._creation = Creation(settings, places, threads, uploads, catalogue, clock)
+        self.anonymous = Anonymous(settings, database)
+        self.drops = DropBox(settings, lifecycle, places, threads, self.anonymous, self._dropped, uploads)
+        preparation = Preparation(
+            lifecycle, places, threads, tasks, uploads, catalogue, room or self._this_machine, fetching(settings)
+        )
         running = Running(lifecycle, places, threads, tasks, preparation)
         self._removal = removal = Removal(lifecycle, places, threads, tasks, uploads)
         steps = {
@@ -99,6 +107,7 @@ class WorkloadService:
         self._conductor.begin()
         await self._uploads.reconcile()
         await self._removal.reconcile()
+        await self.drops.start()
         seen = self._signals.count(CONDUCT_TOPIC)
         await self._follow_all()
         self._watches = [
@@ -111,6 +120,7 @@ class WorkloadService:
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
+        await self.drops.stop()
         await self._conductor.stop()
         await self._threads.settle()
 
@@ -123,35 +133,17 @@ class WorkloadService:
 
         UnknownPipeline, InvalidInput, InvalidParameter, TooLarge and StorageFull leave nothing behind.
         """
-        pipeline = await self._threads.run(self._catalogue.get, submission.pipeline, submission.version)
-        planned = plan(submission, pipeline, owner, self._settings.largest_upload)
-        for one in planned.inputs:
-            if one.url is not None:
-                await self._threads.run(intake.check_own_data, self._places, owner, one.url)
-        now, workload = self._clock(), new_id()
-        account, secret = new_account(workload, now)
-        new = Workload(
-            id=workload,
-            owner=owner,
-            name=submission.name or "",
-            pipeline=pipeline.name,
-            version=pipeline.version,
-            parameters=planned.parameters,
-            state=State.UPLOADING,
-            reason="",
-            sequence=1,
-            created_us=now,
-            updated_us=now,
-            expires_us=None,
-            inputs=planned.inputs,
-        )
-        uploads = await self._uploads.create(
-            owner, workload, planned.uploads, lambda c: store.add(c, new, account), planned.unpacked_bytes
-        )
+        new = await self._creation.submitted(owner, submission)
         self._signals.notify(EXPIRY_TOPIC)
-        if await self.uploaded(workload):
-            new = replace(new, state=State.PREPARING)
-        return New(new, uploads, account.name, secret)
+        if await self.uploaded(new.workload.id):
+            return replace(new, workload=replace(new.workload, state=State.PREPARING))
+        return new
+
+    async def create_anonymous(self, submission: Submission) -> New:
+        """As ``create``, for somebody without a token: under limits, and with an owner of its own."""
+        sizes = [one.size or 0 for one in submission.inputs]
+        await self.anonymous.check(sum(sizes) + (submission.bundle.size if submission.bundle else 0))
+        return await self.create(self.anonymous.owner(), submission)
 
     async def look(self, owner: str, workload: str, after: int, deadline: Deadline) -> Look:
         """The owner's workload as soon as its sequence is above ``after``, or at the deadline; NotFound or Gone."""
@@ -219,6 +211,13 @@ class WorkloadService:
         await self.downloads.find(found, path)
         return await self.downloads.links.make(found, path, lifetime_s)
 
+    async def acknowledge_drop(self, workload: Workload) -> None:
+        """As ``acknowledge``, for the account that came with a drop: it is all that its sender has. Forbidden."""
+        account = await self.downloads.accounts.find(workload.id)
+        if account is None or not account.crypt:
+            raise Forbidden("This account opens downloads only.", hint="Acknowledge with the owner's token.")
+        await self.acknowledge(workload.owner, workload.id)
+
     async def uploaded(self, workload: str) -> bool:
         """Start preparing a workload that has all its uploads; False if it waits for some, or is past that."""
         if await self._uploads.waiting(workload):
@@ -243,6 +242,9 @@ class WorkloadService:
         while await self._signals.wait(CONDUCT_TOPIC, seen, Deadline.after(A_DAY)) or not self._signals.draining:
             seen = self._signals.count(CONDUCT_TOPIC)
             await self._follow_all()
+
+    async def _dropped(self, key: str, drop: Dropped, tar: Path) -> None:
+        await self._creation.dropped(self.anonymous.owner(), key, drop, tar)
 
     async def _upload_given_up(self, workload: str) -> None:
         await self._cancel(workload, "One of its uploads was given up.")

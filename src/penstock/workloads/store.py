@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from penstock.database.tables import metadata
-from penstock.workloads.models import FINISHED, Account, Event, InputFile, Result, State, Tombstone, Workload
+from penstock.workloads.models import FINISHED, Account, Event, InputFile, Result, State, Tombstone, Usage, Workload
 
 workloads = Table(
     "workloads",
@@ -44,6 +44,9 @@ workloads = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, index=True),
+    Column("warned_us", BigInteger),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("files", BigInteger, nullable=False, server_default="0"),
     Column("inputs", Text, nullable=False),
     Column("results", Text, nullable=False),
     Index("ix_workloads_owner_id", "owner", "id"),
@@ -118,6 +121,19 @@ def page(connection: Connection, owner: str, state: State | None, before: str | 
     return [_workload(row) for row in connection.execute(query)]
 
 
+def usage(connection: Connection, owner: str) -> Usage:
+    """What an owner has here."""
+    sums = func.count(), func.coalesce(func.sum(workloads.c.bytes), 0), func.coalesce(func.sum(workloads.c.files), 0)
+    row = connection.execute(select(*sums).where(workloads.c.owner == owner)).one()
+    return Usage(int(row[0]), int(row[1]), int(row[2]))
+
+
+def count_of_owners(connection: Connection, prefix: str) -> int:
+    """How many workloads there are of owners whose names begin so."""
+    query = select(func.count()).select_from(workloads).where(workloads.c.owner.startswith(prefix, autoescape=True))
+    return int(connection.execute(query).scalar_one())
+
+
 def in_states(connection: Connection, states: Iterable[State]) -> list[str]:
     """The ids of all workloads in these states, oldest first."""
     query = select(workloads.c.id).where(workloads.c.state.in_([state.value for state in states]))
@@ -157,7 +173,11 @@ def move(
         "sequence": workloads.c.sequence + 1,
         "updated_us": at_us,
         "expires_us": expires_us,
+        "warned_us": None,
     }
+    if target in FINISHED:  # its inputs are gone by then, or soon
+        values["bytes"] = sum(result.size for result in results or ())
+        values["files"] = len(results or ())
     if results is not None:
         values["results"] = _RESULTS.dump_json(results).decode()
     condition = (workloads.c.id == workload) & workloads.c.state.in_([source.value for source in sources])

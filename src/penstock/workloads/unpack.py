@@ -1,11 +1,13 @@
-"""Unpacks a bundle: a plain tar that holds exactly the declared files, each as ``<role>/<name>``."""
+"""Unpacks a bundle: a plain tar that holds exactly the declared files, each as ``<role>/<name>``; or one that was put
+into the drop box, whose names its manifest declares.
+"""
 
 from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from penstock.errors import InvalidInput
@@ -17,7 +19,7 @@ LARGEST_HEADER = 1 << 20
 ARRIVING = ".arriving"  # the name of a file while it is written
 
 
-class _Bounded:
+class Bounded:
     """A file that refuses to hand out much at once: tarfile reads a whole extended header into memory."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -35,25 +37,41 @@ class _Bounded:
         return self._file.tell()
 
 
-def unpack(bundle: Path, declared: Mapping[str, InputFile], folder: Path, places: Places, halt: Halt) -> None:
+def plain_name(name: str) -> str:
+    """An entry's name as tar writes it for ``tar cf x.tar .`` and for ``tar cf x.tar NAME`` alike."""
+    return name.removeprefix("./") or "."
+
+
+def unpack(
+    bundle: Path,
+    declared: Mapping[str, InputFile],
+    folder: Path,
+    places: Places,
+    halt: Halt,
+    manifest: str | None = None,
+) -> None:
     """Put every declared member below ``folder``; InvalidInput names what does not belong there, or is missing.
 
     Nothing but the content of plain files is taken: where it goes, and its mode, come from what was declared. So there
     is nothing left to do for tarfile's data filter (which Debian 12's Python 3.11.2 does not have). A member appears
-    under its name only after its size and digest were checked; the caller makes it durable.
+    under its name only after its size and digest were checked; the caller makes it durable. ``manifest`` is the name of
+    a drop's own, which was read before.
     """
     seen: set[str] = set()
-    roles = {member.partition("/")[0] for member in declared}
+    folders = {str(parent) for member in declared for parent in PurePosixPath(member).parents} - {"."}
+    besides = {manifest, "."} if manifest else set()
     with (
         bundle.open("rb") as file,
-        _readable(),
-        tarfile.open(fileobj=cast("BinaryIO", _Bounded(file)), mode="r:") as archive,
+        readable(),
+        tarfile.open(fileobj=cast("BinaryIO", Bounded(file)), mode="r:") as archive,
     ):
         for count, member in enumerate(archive):
             halt.check()
-            if count >= len(declared) + len(roles):
+            if count >= len(declared) + len(folders) + len(besides):
                 raise InvalidInput("The bundle has more entries than files were declared.")
-            if member.isdir() and member.name in roles:
+            if manifest:
+                member.name = plain_name(member.name)
+            if member.name in besides or (member.isdir() and member.name in folders):
                 continue
             wanted = _wanted(member, declared, seen)
             _write(archive, member, wanted, member_path(folder, wanted.member), places, halt)
@@ -63,7 +81,7 @@ def unpack(bundle: Path, declared: Mapping[str, InputFile], folder: Path, places
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def readable() -> Iterator[None]:
     try:
         yield
     except (tarfile.TarError, EOFError, UnicodeError) as error:

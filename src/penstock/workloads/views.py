@@ -33,7 +33,7 @@ class AccountBody(BaseModel):
 
 
 class CreatedBody(BaseModel):
-    """The answer to a create."""
+    """The answer to a create; ``token``, for who had none, opens this workload and nothing else."""
 
     id: str
     state: State
@@ -41,6 +41,7 @@ class CreatedBody(BaseModel):
     account: AccountBody
     url: str
     download: str
+    token: str | None = None
 
 
 class InputBody(BaseModel):
@@ -126,7 +127,7 @@ class New:
     secret: str
 
 
-def created_body(new: New, base: str) -> CreatedBody:
+def created_body(new: New, base: str, token: str | None = None) -> CreatedBody:
     """``base`` is the server's address, without a slash at its end."""
     workload = new.workload
     return CreatedBody(
@@ -134,6 +135,7 @@ def created_body(new: New, base: str) -> CreatedBody:
         state=workload.state,
         uploads=[_upload(upload, 0, base) for upload in new.uploads],
         account=AccountBody(name=new.account, secret=new.secret),
+        token=token,
         **_links(workload.id, base),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import InvalidInput, NotFound
+from penstock.errors import InvalidInput, NotFound, Unreachable
 from penstock.pipelines.service import read_pipeline
 from penstock.workloads.halt import Halt, Halted
 from penstock.workloads.intake import Arrived, check_own_data, copy_pipeline, take_in, write_config
@@ -79,6 +79,10 @@ def placed(places: Places) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (places.inputs("w") / "text").iterdir()}
 
 
+def unreachable(url: str, _target: Path) -> None:
+    raise Unreachable(f"{url} is not there.")
+
+
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
     """An empty workspace."""
@@ -87,7 +91,7 @@ def places(tmp_path: Path) -> Places:
 
 @pytest.mark.parametrize("arriving", [arrive, arrive_bundled])
 def test_every_file_is_placed_under_its_role_and_nothing_else_is_left(places: Places, arriving: Any) -> None:
-    take_in(places, workload(*declared()), arriving(places), Halt())
+    take_in(places, workload(*declared()), arriving(places), Halt(), unreachable)
     assert placed(places) == CONTENTS
     assert list((places.workspace / "incoming").iterdir()) == []
     assert [path.name for path in places.inputs("w").iterdir()] == ["text"]
@@ -100,12 +104,12 @@ def test_it_is_the_same_wherever_it_was_cut_off_before(places: Places, arriving:
     arrived, looks = arriving(places), 0
     while True:
         try:
-            take_in(places, workload(*declared()), arrived, HaltAfter(looks))
+            take_in(places, workload(*declared()), arrived, HaltAfter(looks), unreachable)
         except Halted:
             looks += 1
         else:
             break
-    take_in(places, workload(*declared()), arrived, Halt())
+    take_in(places, workload(*declared()), arrived, Halt(), unreachable)
     assert looks > 3
     assert placed(places) == CONTENTS
 
@@ -114,7 +118,7 @@ def test_a_file_with_another_digest_is_named_and_not_placed(places: Places) -> N
     arrived = arrive(places)
     arrived[1].path.write_bytes(b"X")
     with pytest.raises(InvalidInput) as caught:
-        take_in(places, workload(*declared()), arrived, Halt())
+        take_in(places, workload(*declared()), arrived, Halt(), unreachable)
     for told in ("b.txt", sha256(b"X"), sha256(b"b")):
         assert told in str(caught.value)
     assert not (places.inputs("w") / "text/b.txt").exists()
@@ -123,7 +127,9 @@ def test_a_file_with_another_digest_is_named_and_not_placed(places: Places) -> N
 def test_a_bundle_with_another_digest_is_not_unpacked(places: Places) -> None:
     (bundle,) = arrive_bundled(places)
     with pytest.raises(InvalidInput, match=r"inputs\.tar"):
-        take_in(places, workload(*declared()), [Arrived("bundle", "inputs.tar", "0" * 64, bundle.path)], Halt())
+        take_in(
+            places, workload(*declared()), [Arrived("bundle", "inputs.tar", "0" * 64, bundle.path)], Halt(), unreachable
+        )
     assert not (places.inputs("w") / "text").exists()
 
 
@@ -132,7 +138,7 @@ def test_an_owners_own_file_is_linked_and_stays(places: Places) -> None:
     own.write_bytes(b"own")
     given = InputFile(role="text", name="other.txt", url="file:///workspace/owners/ada/data/deep/own.txt")
     for _ in range(2):
-        take_in(places, workload(given), [], Halt())
+        take_in(places, workload(given), [], Halt(), unreachable)
     assert (places.inputs("w") / "text/other.txt").samefile(own)
 
 
@@ -140,7 +146,7 @@ def test_an_own_file_that_became_a_link_is_refused(places: Places, tmp_path: Pat
     (places.make(places.data("ada")) / "own.txt").symlink_to("/etc/hostname")
     given = InputFile(role="text", name="own.txt", url="file:///workspace/owners/ada/data/own.txt")
     with pytest.raises(InvalidInput, match="link"):
-        take_in(places, workload(given), [], Halt())
+        take_in(places, workload(given), [], Halt(), unreachable)
     assert not (places.inputs("w") / "text/own.txt").exists()
 
 
@@ -198,3 +204,24 @@ def test_the_configuration_is_whole_or_not_there(places: Places) -> None:
         "site": {"cpu_cores": 2.0, "ram_gb": 4.0},
     }
     assert [path.name for path in places.work("w").iterdir()] == ["config.json"]
+
+
+def test_a_remote_file_is_fetched_once_and_placed(places: Places) -> None:
+    asked: list[str] = []
+
+    def fetch(url: str, target: Path) -> None:
+        asked.append(url)
+        target.write_bytes(b"from elsewhere")
+
+    given = InputFile(role="text", name="far.txt", url="https://example.org/far.txt")
+    for _ in range(2):
+        take_in(places, workload(given), [], Halt(), fetch)
+    assert placed(places) == {"far.txt": b"from elsewhere"}
+    assert asked == ["https://example.org/far.txt"]
+
+
+def test_a_remote_file_that_does_not_come_is_named(places: Places) -> None:
+    given = InputFile(role="text", name="far.txt", url="https://example.org/far.txt")
+    with pytest.raises(InvalidInput, match=r"https://example\.org/far\.txt could not be fetched"):
+        take_in(places, workload(given), [], Halt(), unreachable)
+    assert not (places.inputs("w") / "text/far.txt").exists()

@@ -139,8 +139,8 @@ async def test_what_is_due_is_found_at_its_time_and_not_before(lifecycle: Lifecy
 
 async def test_a_tombstone_is_gone_to_its_owner_and_unknown_to_others(lifecycle: Lifecycle) -> None:
     workload = await add(lifecycle, State.ACKNOWLEDGED)
-    await lifecycle.bury(workload)
-    await lifecycle.bury(workload)
+    await lifecycle.bury(workload, lambda _connection: None)
+    await lifecycle.bury(workload, lambda _connection: None)
     with pytest.raises(Gone):
         await lifecycle.owned("ada", workload)
     with pytest.raises(NotFound):

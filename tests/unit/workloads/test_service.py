@@ -115,7 +115,7 @@ async def test_a_full_disk_while_preparing_fails_the_workload_in_words(
 async def test_a_cancel_cuts_a_long_step_off(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     loop, begun = asyncio.get_running_loop(), asyncio.Event()
 
-    def endless(_places: object, _workload: object, _arrived: object, halt: object) -> None:
+    def endless(_places: object, _workload: object, _arrived: object, halt: object, *_more: object) -> None:
         assert isinstance(halt, Halt)
         loop.call_soon_threadsafe(begun.set)
         assert halt.wait(WAIT_S)
