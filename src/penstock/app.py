@@ -38,7 +38,7 @@ from penstock.tes.service import TesService
 from penstock.uploads import api as uploads_api
 from penstock.uploads.service import UploadService
 from penstock.workloads import api as workloads_api
-from penstock.workloads import api_accounts, api_downloads, api_drop
+from penstock.workloads import api_accounts, api_data, api_downloads, api_drop
 from penstock.workloads.service import WorkloadService
 
 WORKSPACE_FOLDERS = ("incoming", "outgoing", "owners", "workloads", "tasks")
@@ -71,7 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(router)
     app.include_router(credentials_api.router)
-    for router in (workloads_api.router, api_accounts.router, api_downloads.router, api_drop.router):
+    for router in (workloads_api.router, api_accounts.router, api_downloads.router, api_drop.router, api_data.router):
         app.include_router(router)
     return app
 

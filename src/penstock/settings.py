@@ -118,6 +118,16 @@ class Settings(BaseSettings):
     task_retention_s: int = Field(
         90 * 86_400, ge=60, description="How long a task that ended, and belongs to no workload, is kept."
     )
+    warn_before_s: int = Field(
+        3 * 86_400,
+        ge=0,
+        description="How long before its removal the owner of a finished workload is warned; 0: never.",
+    )
+    webhook_url: str | None = Field(None, description="Address that a warning is posted to as JSON.")
+    smtp_host: str | None = Field(None, description="Mail server that warnings are sent by.")
+    smtp_port: int = Field(25, ge=1, le=65535, description="Its port.")
+    smtp_from: str | None = Field(None, description="Sender of the mails.")
+    smtp_to: str | None = Field(None, description="Receiver of the mails; '{owner}' in it is the workload's owner.")
     upload_expiry_s: int = Field(
         2 * 86_400, ge=60, description="How long an upload may stay unfinished without a new byte."
     )

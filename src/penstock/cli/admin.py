@@ -17,7 +17,7 @@ from penstock import consistency
 from penstock.access import store
 from penstock.access.models import StoredToken
 from penstock.access.service import BEARER, AccessService, alive, matches
-from penstock.cli import admin_credentials, backup
+from penstock.cli import admin_credentials, backup, collect
 from penstock.cli.admin_database import day as _day
 from penstock.cli.admin_database import note as _note
 from penstock.cli.admin_database import on_database as _read
@@ -65,6 +65,7 @@ def check_store(as_json: Annotated[bool, typer.Option("--json", help="Print one 
 
 app.command("backup")(backup.make)
 app.command("restore")(backup.restore)
+app.command("collect")(collect.collect)
 
 
 @token.command("create")

@@ -64,6 +64,8 @@ COMMANDS = {
     "download": Late("penstock.cli.workloads", "download", WORKLOADS, "Bring back a workload's results."),
     "ack": Late("penstock.cli.workloads", "ack", WORKLOADS, "Have everything of workloads removed from the server."),
     "credentials": Late("penstock.cli.credentials", "app", WORKLOADS, "Storage credentials that your tasks use."),
+    "keep": Late("penstock.cli.data", "keep", WORKLOADS, "Let a workload's results outlive it."),
+    "data": Late("penstock.cli.data", "app", WORKLOADS, "What you keep on the server."),
     "account": Late("penstock.cli.account", "app", WORKLOADS, "Accounts and links that open one workload's results."),
     "pipelines": Late("penstock.cli.pipelines", "app", CATALOGUE, "Look into the catalogue; check a pipeline."),
     "task": Late("penstock.cli.task", "app", CATALOGUE, "Work with single GA4GH TES tasks."),
@@ -175,7 +177,7 @@ def _command_path(words: list[str]) -> str:
     path = ["penstock", *words[:1]] if words and words[0] in COMMANDS else ["penstock"]
     if (
         len(words) > 1
-        and words[0] in ("account", "credentials", "pipelines", "task", "admin")
+        and words[0] in ("account", "credentials", "data", "pipelines", "task", "admin")
         and not words[1].startswith("-")
     ):
         path.append(words[1])

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from penstock.access.api import allow, credential
 from penstock.access.models import Principal
 from penstock.clock import Deadline, iso
-from penstock.errors import InvalidInput
+from penstock.errors import Forbidden, InvalidInput
 from penstock.names import is_id
 from penstock.services import Services, services
 from penstock.workloads.models import State, Submission
@@ -29,6 +29,7 @@ Inside = Annotated[Services, Depends(services)]
 Owner = Annotated[Principal, Depends(allow("workloads"))]
 Caller = Annotated[Principal, Depends(allow("workloads", "admin"))]
 LARGEST_PAGE = 500
+EVERYBODY = "*"
 
 
 def base_url(request: Request, inside: Inside) -> str:
@@ -47,6 +48,15 @@ async def acting_as(workload: str, caller: Caller, inside: Inside) -> str:
 
 
 As = Annotated[str, Depends(acting_as)]
+
+
+def listed_owner(caller: Principal, owner: str | None) -> str | None:
+    """Whose workloads are listed; None is everybody's. Forbidden unless they are one's own, or one is an operator."""
+    if owner == EVERYBODY:
+        return None if caller.may("admin") else caller.owner
+    if owner not in (None, caller.owner) and not caller.may("admin"):
+        raise Forbidden(f"The workloads of {owner!r} are not yours.", hint="An operator's token lists them.")
+    return owner or caller.owner
 
 
 async def _creator(request: Request, inside: Inside) -> Principal | None:
@@ -77,17 +87,19 @@ async def create(
 
 @router.get("", response_model_exclude_none=True)
 async def list_workloads(
-    caller: Owner,
+    caller: Caller,
     inside: Inside,
     base: Base,
     state: State | None = None,
+    owner: str | None = None,
     page_size: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
     page_token: str | None = None,
 ) -> PageBody:
-    """The caller's workloads, newest first, without their inputs and results."""
+    """Workloads, newest first, without inputs and results: the caller's; an operator may name an owner, or ``*``."""
     if page_token is not None and not is_id(page_token):
         raise InvalidInput(f"page_token is {page_token!r}.", hint="Use the next_page_token of the page before.")
-    found = await inside.workloads.page(caller.owner, state, page_token, page_size + 1)
+    whose = listed_owner(caller, owner)
+    found = await inside.workloads.page(whose, state, page_token, page_size + 1)
     more = found[page_size - 1].id if len(found) > page_size else None
     return PageBody(workloads=[short_body(one, base) for one in found[:page_size]], next_page_token=more)
 

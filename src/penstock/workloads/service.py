@@ -18,9 +18,9 @@ from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
 from penstock.signals import Signals, workload_topic
 from penstock.tasks.models import Room
-from penstock.workloads import store
+from penstock.workloads import keeping, store
 from penstock.workloads.accounts import Accounts, Pause
-from penstock.workloads.anonymous import Anonymous
+from penstock.workloads.anonymous import PREFIX, Anonymous
 from penstock.workloads.conductor import CONDUCT_TOPIC, Conductor
 from penstock.workloads.creation import Creation
 from penstock.workloads.downloads import Downloads
@@ -28,6 +28,7 @@ from penstock.workloads.drop_scan import Dropped
 from penstock.workloads.drops import DropBox
 from penstock.workloads.expiry import Expiry
 from penstock.workloads.interfaces import Tasks, Uploads
+from penstock.workloads.keeping import Kept
 from penstock.workloads.lifecycle import EXPIRY_TOPIC, Lifecycle
 from penstock.workloads.links import Links, Sign, own_signature
 from penstock.workloads.models import (
@@ -42,6 +43,7 @@ from penstock.workloads.models import (
     Submission,
     Workload,
 )
+from penstock.workloads.notices import Notices
 from penstock.workloads.places import Places
 from penstock.workloads.preparation import Preparation, fetching
 from penstock.workloads.removal import Removal
@@ -95,7 +97,7 @@ class WorkloadService:
             State.EXPIRED: removal.remove,
         }
         self._conductor = Conductor(lifecycle, steps, running.fail)
-        self._expiry = Expiry(lifecycle, uploads, settings.upload_expiry_s, self._conductor.follow)
+        self._expiry = Expiry(lifecycle, uploads, settings, Notices(settings), self._conductor.follow)
         accounts = Accounts(database, pause, clock)
         self.downloads = Downloads(lifecycle, places, accounts, Links(accounts, sign or own_signature(), clock))
         self._watches: list[asyncio.Task[None]] = []
@@ -154,8 +156,8 @@ class WorkloadService:
             if found.sequence > after or not await self._signals.wait(topic, seen, deadline):
                 return await self._look(found)
 
-    async def page(self, owner: str, state: State | None, before: str | None, limit: int) -> list[Workload]:
-        """The owner's newest workloads that are older than ``before``."""
+    async def page(self, owner: str | None, state: State | None, before: str | None, limit: int) -> list[Workload]:
+        """The owner's (or everybody's) newest workloads that are older than ``before``."""
         return await self._database.read(lambda c: store.page(c, owner, state, before, limit))
 
     async def events(self, owner: str, workload: str) -> list[Event]:
@@ -210,6 +212,27 @@ class WorkloadService:
         found = await self._lifecycle.owned(owner, workload)
         await self.downloads.find(found, path)
         return await self.downloads.links.make(found, path, lifetime_s)
+
+    async def keep(self, owner: str, workload: str, name: str) -> Kept:
+        """Let its results outlive it, as ``name`` in the owner's data. Conflict, NotFound, Gone, Forbidden."""
+        found = await self._lifecycle.owned(owner, workload)
+        if owner.startswith(PREFIX):
+            raise Forbidden("Without a token there is nobody to keep results for.")
+        if found.state is not State.SUCCEEDED:
+            raise Conflict(f"The workload is {found.state.value}: it has no results.")
+        return await self._threads.run(keeping.keep, self._places, found, name)
+
+    async def kept(self, owner: str) -> list[Kept]:
+        """What an owner has in data."""
+        return await self._threads.run(keeping.listed, self._places, owner)
+
+    async def remove_kept(self, owner: str, name: str) -> None:
+        """Remove it; nothing happens if it is gone."""
+        await self._threads.run(keeping.remove, self._places, owner, name)
+
+    async def counts(self) -> list[tuple[State, int, int, int]]:
+        """By state: how many workloads, bytes and files there are."""
+        return await self._database.read(store.counts)
 
     async def acknowledge_drop(self, workload: Workload) -> None:
         """As ``acknowledge``, for the account that came with a drop: it is all that its sender has. Forbidden."""

@@ -111,9 +111,13 @@ def find_short(connection: Connection, workload: str) -> Workload | None:
     return None if row is None else _workload(row)
 
 
-def page(connection: Connection, owner: str, state: State | None, before: str | None, limit: int) -> list[Workload]:
-    """The owner's newest workloads with a smaller id than ``before``, without inputs and results."""
-    query = select(*_SHORT).where(workloads.c.owner == owner).order_by(workloads.c.id.desc()).limit(limit)
+def page(
+    connection: Connection, owner: str | None, state: State | None, before: str | None, limit: int
+) -> list[Workload]:
+    """The owner's (or everybody's) newest workloads with a smaller id than ``before``, without inputs and results."""
+    query = select(*_SHORT).order_by(workloads.c.id.desc()).limit(limit)
+    if owner is not None:
+        query = query.where(workloads.c.owner == owner)
     if state is not None:
         query = query.where(workloads.c.state == state.value)
     if before is not None:
@@ -220,6 +224,32 @@ def due(connection: Connection, at_us: int) -> list[str]:
     """Finished workloads whose time is over."""
     condition = (workloads.c.expires_us <= at_us) & workloads.c.state.in_([state.value for state in FINISHED])
     return list(connection.execute(select(workloads.c.id).where(condition)).scalars())
+
+
+def to_warn(connection: Connection, before_us: int) -> list[Workload]:
+    """Finished workloads whose time is over by then, and whose owners were not warned."""
+    condition = (workloads.c.expires_us <= before_us) & workloads.c.warned_us.is_(None)
+    finished = workloads.c.state.in_([state.value for state in FINISHED])
+    return [_workload(row) for row in connection.execute(select(*_SHORT).where(condition & finished))]
+
+
+def warned(connection: Connection, workload: str, at_us: int) -> None:
+    """Note that its owner was warned."""
+    connection.execute(update(workloads).where(workloads.c.id == workload).values(warned_us=at_us))
+
+
+def next_to_warn(connection: Connection) -> int | None:
+    """When the first workload expires whose owner was not warned."""
+    finished = workloads.c.state.in_([state.value for state in FINISHED]) & workloads.c.warned_us.is_(None)
+    moment: int | None = connection.execute(select(func.min(workloads.c.expires_us)).where(finished)).scalar()
+    return moment
+
+
+def counts(connection: Connection) -> list[tuple[State, int, int, int]]:
+    """By state: how many workloads, bytes and files there are."""
+    sums = func.count(), func.coalesce(func.sum(workloads.c.bytes), 0), func.coalesce(func.sum(workloads.c.files), 0)
+    rows = connection.execute(select(workloads.c.state, *sums).group_by(workloads.c.state))
+    return [(State(row[0]), int(row[1]), int(row[2]), int(row[3])) for row in rows]
 
 
 def next_due(connection: Connection) -> int | None:

@@ -79,6 +79,9 @@ class ShortBody(BaseModel):
     created_at: str
     updated_at: str
     expires_at: str | None
+    warned_at: str | None
+    bytes: int
+    files: int
     url: str
     download: str
 
@@ -182,10 +185,23 @@ def _links(workload: str, base: str) -> dict[str, str]:
 
 
 def _common(workload: Workload, expires_us: int | None) -> dict[str, Any]:
-    names = ("id", "owner", "name", "pipeline", "version", "parameters", "state", "reason", "sequence")
+    names = (
+        "id",
+        "owner",
+        "name",
+        "pipeline",
+        "version",
+        "parameters",
+        "state",
+        "reason",
+        "sequence",
+        "bytes",
+        "files",
+    )
     return {
         **{name: getattr(workload, name) for name in names},
         "created_at": iso(workload.created_us),
         "updated_at": iso(workload.updated_us),
         "expires_at": None if expires_us is None else iso(expires_us),
+        "warned_at": None if workload.warned_us is None else iso(workload.warned_us),
     }

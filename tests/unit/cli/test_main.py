@@ -75,7 +75,8 @@ def test_every_option_says_what_it_is_for() -> None:
 
 
 def test_what_a_program_may_read_it_can_have_as_json() -> None:
-    text_only = {("ack",), ("account", "revoke"), ("credentials", "remove"), ("task", "cancel"), ("serve",), ("agent",)}
+    text_only = {("ack",), ("account", "revoke"), ("credentials", "remove"), ("data", "remove"), ("task", "cancel")}
+    text_only |= {("serve",), ("agent",)}
     for path, command in leaves(every_command()):
         if path not in text_only and path[0] != "admin":
             assert any("--json" in parameter.opts for parameter in command.params), " ".join(path)

@@ -102,8 +102,19 @@ def test_a_bundles_inputs_arrive_when_it_is_unpacked() -> None:
 def test_a_body_has_every_field_of_the_interface() -> None:
     shown = body(State.SUCCEEDED)
     assert set(shown) == {
-        *("id", "owner", "name", "pipeline", "version", "parameters", "state", "reason", "sequence"),
-        *("created_at", "updated_at", "expires_at", "inputs", "uploads", "progress", "results", "url", "download"),
+        *("id", "owner", "name", "pipeline", "version", "parameters", "state", "reason", "sequence", "bytes", "files"),
+        *(
+            "created_at",
+            "updated_at",
+            "expires_at",
+            "warned_at",
+            "inputs",
+            "uploads",
+            "progress",
+            "results",
+            "url",
+            "download",
+        ),
     }
     assert shown["created_at"] == "1970-01-01T00:00:00.000000Z"
     assert shown["results"][0]["url"] == "http://x/download/w/files/a/b%20c.txt"

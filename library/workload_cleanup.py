@@ -1,0 +1,162 @@
+#!/usr/bin/python
+"""Ansible module: removes workloads."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib  # type: ignore[import-untyped]  # no types
+
+try:
+    from penstock.client.http import Server
+    from penstock.client.operations import CONNECTION, Entry, chosen, connect, listed, removable, remove
+    from penstock.client.workloads import State, Workloads
+    from penstock.clock import Deadline
+    from penstock.errors import PenstockError
+
+    MISSING = None
+except ImportError:
+    MISSING = traceback.format_exc()
+    CONNECTION = {}
+
+DOCUMENTATION = r"""
+module: workload_cleanup
+short_description: Remove workloads by state, age and owner
+description:
+  - Acknowledges workloads on behalf of their owners, which removes files, results, account and tasks.
+  - Check mode tells what would be removed, and how many bytes.
+options:
+  url:
+    description: Address of the server; default is E(PENSTOCK_URL), else C(http://127.0.0.1:8642).
+    type: str
+  token_file:
+    description: File with the token to send; default is E(PENSTOCK_TOKEN_FILE), else C(~/.config/penstock/token).
+    type: path
+  ca_file:
+    description: Certificate authority to trust besides the system's.
+    type: path
+  socket:
+    description: Unix socket to reach the server by.
+    type: path
+  ids:
+    description: Only these.
+    type: list
+    elements: str
+    default: []
+  owner:
+    description: Only this owner's; default is everybody's with an operator's token, else one's own.
+    type: str
+  states:
+    description: Only those in one of these states.
+    type: list
+    elements: str
+    default: [SUCCEEDED, FAILED, CANCELED]
+  older_than:
+    description: Only those that have not changed for so many seconds.
+    type: int
+    required: true
+  cancel:
+    description: Whether workloads that have not ended are canceled first; without it they stay.
+    type: bool
+    default: false
+  wait:
+    description: Seconds to wait for the end of one that is canceled.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    support: full
+    description: Says what would be removed.
+  diff_mode:
+    support: full
+    description: Lists what is removed.
+author: Penstock
+"""
+
+EXAMPLES = r"""
+- name: Remove what has lain for a week
+  workload_cleanup:
+    older_than: 604800
+
+- name: End and remove everything of somebody who has left
+  workload_cleanup:
+    owner: ada
+    states: []
+    older_than: 0
+    cancel: true
+"""
+
+RETURN = r"""
+workloads:
+  description: What was removed (in check mode, would be).
+  returned: always
+  type: list
+  elements: dict
+bytes:
+  description: What they held together.
+  returned: always
+  type: int
+"""
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    **CONNECTION,
+    "ids": {"type": "list", "elements": "str", "default": []},
+    "owner": {"type": "str"},
+    "states": {"type": "list", "elements": "str", "default": ["SUCCEEDED", "FAILED", "CANCELED"]},
+    "older_than": {"type": "int", "required": True},
+    "cancel": {"type": "bool", "default": False},
+    "wait": {"type": "int", "default": 60},
+}
+
+
+def run(module: AnsibleModule, server: Server) -> dict[str, Any]:
+    """List, choose, remove."""
+    given = module.params
+    unknown = sorted(set(given["states"]) - set(State))
+    if unknown:
+        module.fail_json(msg=f"{unknown[0]!r} is not a state; there are {', '.join(State)}.")
+    there = listed(server, given["owner"], given["states"])
+    found = removable(chosen(there, given["ids"], given["older_than"]), cancel=given["cancel"])
+    if not module.check_mode:
+        for one in found:
+            remove(server, one, lambda workload: _until_ended(server, workload, given["wait"]))
+    lines = [_line(one) for one in found]
+    return {
+        "changed": bool(found),
+        "workloads": [one.model_dump(mode="json") for one in found],
+        "bytes": sum(one.bytes for one in found),
+        "diff": {"before": "".join(lines), "after": ""},
+    }
+
+
+def _until_ended(server: Server, workload: str, wait_s: int) -> None:
+    calls = Workloads(server)
+    now = calls.get(workload)
+    deadline = Deadline.after(wait_s)
+    while not now.state.final and not deadline.passed:
+        now = calls.get(workload, after=now.sequence, wait_s=min(30.0, deadline.remaining))
+
+
+def _line(one: Entry) -> str:
+    return f"{one.id} {one.owner} {one.state} {one.bytes} bytes\n"
+
+
+def main() -> None:
+    """Ask, compare, act, report."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+    )
+    if MISSING:
+        module.fail_json(msg=missing_required_lib("penstock"), exception=MISSING)
+    try:
+        with connect(module.params) as server:
+            result = run(module, server)
+    except PenstockError as error:
+        module.fail_json(msg=str(error), code=error.code)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
