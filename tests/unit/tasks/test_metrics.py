@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY
 from tests.unit.tasks.conftest import Site
 
+import penstock.health  # noqa: F401 - registers the figures of workloads
 from penstock.clock import now_us
 from penstock.names import new_id
 from penstock.tasks import metrics
