@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -12,6 +12,7 @@ from penstock.database.moment import moment
 from penstock.errors import Fenced, NotFound
 from penstock.tasks import leases, lines, sites
 from penstock.tasks.admission import choose
+from penstock.tasks.leases import Held
 from penstock.tasks.lines import Waiting
 from penstock.tasks.models import Attempt, Kind, Task
 
@@ -55,23 +56,27 @@ class Handout:
     def orders(self, connection: Connection, holder: Holder, known: Known) -> Orders:
         """New leases if the site has room for any, and what the agent has to hear."""
         check(connection, holder)
-        live = leases.live_ids(connection, holder.site)
-        cancel = [one for one in leases.canceling(connection, holder.site) if one not in known.ending]
+        held = leases.held(connection, holder.site)
+        live = {one.attempt for one in held}
+        cancel = [one.attempt for one in held if one.canceling and one.attempt not in known.ending]
         orders = Orders(end=sorted(known.holding - live - known.ending), cancel=cancel)
         for one in sorted(live - known.holding - known.ending - set(cancel)):  # its answer was lost: tell again
             found = leases.current(connection, one)
             if found is not None:
                 orders.leased.append(found)
         if not orders.leased:
-            orders.leased = self._lease_new(connection, holder, known.most)
+            orders.leased = self._lease_new(connection, holder, held, known.most)
         return orders
 
-    def _lease_new(self, connection: Connection, holder: Holder, most: int) -> list[tuple[Task, Attempt]]:
+    def _lease_new(
+        self, connection: Connection, holder: Holder, held: Sequence[Held], most: int
+    ) -> list[tuple[Task, Attempt]]:
         now = moment(connection)
-        free, heads = leases.room(connection, holder.site)
+        place = sites.find(connection, holder.site)
+        free, heads = leases.room(place, held)
         if free.slots < 1:
             return []
-        waiting = Waiting(sites.find(connection, holder.site), now, self.owners)
+        waiting = Waiting(place, now, self.owners)
         turns = [waiting.turns(connection, kind) for kind in (Kind.PROCESS, Kind.HEAD)]
         chosen = choose(turns, free, heads, most)
         until = now + self.lease_us
@@ -83,9 +88,8 @@ class Handout:
 
 def check(connection: Connection, holder: Holder) -> None:
     """NotFound if the site never registered, Fenced if another agent holds it; notes that the agent was heard of."""
-    known = sites.incarnation_of(connection, holder.site)
-    if known is None:
+    if sites.seen(connection, holder.site, holder.incarnation):
+        return
+    if sites.incarnation_of(connection, holder.site) is None:
         raise NotFound(f"Site {holder.site!r} is not registered.", hint="An agent says hello first.")
-    if known != holder.incarnation:
-        raise Fenced(f"Another agent has taken over site {holder.site!r}.")
-    sites.seen(connection, holder.site)
+    raise Fenced(f"Another agent has taken over site {holder.site!r}.")

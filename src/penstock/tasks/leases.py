@@ -3,30 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from penstock.clock import now_us
 from penstock.database.moment import moment
 from penstock.names import attempt_id
-from penstock.tasks import sites, store
+from penstock.tasks import store
 from penstock.tasks.admission import HeadRoom, take, take_head
 from penstock.tasks.lines import QUEUED, wanted
 from penstock.tasks.models import Attempt, AttemptLog, Kind, Outcome, Room, State, Task
+from penstock.tasks.sites import Site
 from penstock.tasks.tables import LIVE, attempts, tasks
 from penstock.tasks.turns import Candidate
 
+# Put together once: that takes longer than running them.
+_HELD = (
+    select(attempts.c.id, tasks.c.state, tasks.c.kind, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb)
+    .select_from(attempts.join(tasks, tasks.c.id == attempts.c.task))
+    .where(attempts.c.site == bindparam("site"), LIVE)  # no order: SQLite would go through all attempts for it
+)
+_NUMBER = select(tasks.c.attempt).where(tasks.c.id == bindparam("wanted"))
+_RENUMBER = update(tasks).where(tasks.c.id == bindparam("leased"))
+_SET = update(attempts).where(
+    attempts.c.id == bindparam("changed"), attempts.c.state.in_(bindparam("states", expanding=True))
+)
 
-def room(connection: Connection, site: str) -> tuple[Room, HeadRoom]:
+
+@dataclass(frozen=True)
+class Held:
+    """A live attempt, as far as handing out looks at it."""
+
+    attempt: str
+    canceling: bool
+    candidate: Candidate
+
+
+def held(connection: Connection, site: str) -> list[Held]:
+    """The site's live attempts."""
+    rows = connection.execute(_HELD, {"site": site})
+    return [
+        Held(
+            row.id, row.state == State.CANCELING, Candidate("", Kind(row.kind), row.cpu_cores, row.ram_gb, row.disk_gb)
+        )
+        for row in rows
+    ]
+
+
+def room(place: Site, held: Iterable[Held]) -> tuple[Room, HeadRoom]:
     """What is free at the site, and how much of that head tasks may take: its size less its live attempts."""
-    place = sites.find(connection, site)
-    total = place.room
-    joined = attempts.join(tasks, tasks.c.id == attempts.c.task)
-    columns = (tasks.c.kind, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb)
-    free, heads = total, HeadRoom.of(total, 0.0, 0) if place.mounts_workspace else HeadRoom(0.0, 0)
-    for used in connection.execute(select(*columns).select_from(joined).where(attempts.c.site == site, LIVE)):
-        held = Candidate("", Kind(used.kind), used.cpu_cores, used.ram_gb, used.disk_gb)
-        free, heads = take(free, held), take_head(heads, held)
+    free = place.room
+    heads = HeadRoom.of(free, 0.0, 0) if place.mounts_workspace else HeadRoom(0.0, 0)
+    for one in held:
+        free, heads = take(free, one.candidate), take_head(heads, one.candidate)
     return free, heads
 
 
@@ -47,12 +77,12 @@ def next_due_in(connection: Connection) -> int | None:
 
 def lease(connection: Connection, task: str, site: str, incarnation: str, until_us: int) -> tuple[Task, Attempt] | None:
     """Make the task's next attempt and lease it; None if the task is not queued any more."""
-    number = connection.execute(select(tasks.c.attempt).where(tasks.c.id == task)).scalar_one() + 1
+    number = connection.execute(_NUMBER, {"wanted": task}).scalar_one() + 1
     if not store.move(
         connection, task, [State.QUEUED], State.INITIALIZING, f"Leased to site {site}.", attempt=number - 1
     ):
         return None
-    connection.execute(update(tasks).where(tasks.c.id == task).values(attempt=number))
+    connection.execute(_RENUMBER, {"leased": task, "attempt": number})
     values = {
         "id": attempt_id(task, number),
         "task": task,
@@ -65,7 +95,7 @@ def lease(connection: Connection, task: str, site: str, incarnation: str, until_
         "created_us": now_us(),
         "log": AttemptLog().model_dump_json(),
     }
-    connection.execute(insert(attempts).values(values))
+    connection.execute(insert(attempts), values)
     found = store.get(connection, task)
     assert found is not None  # noqa: S101 - it was moved two statements above
     return found, found.attempts[-1]
@@ -78,16 +108,9 @@ def live(connection: Connection, site: str | None = None) -> list[Attempt]:
     return [store.as_attempt(row) for row in rows]
 
 
-def live_ids(connection: Connection, site: str) -> set[str]:
-    """The ids of the site's live attempts."""
-    return set(connection.execute(select(attempts.c.id).where(attempts.c.site == site, LIVE)).scalars())
-
-
 def canceling(connection: Connection, site: str) -> list[str]:
     """Live attempts of the site whose tasks are to be canceled."""
-    joined = attempts.join(tasks, tasks.c.id == attempts.c.task)
-    condition = (attempts.c.site == site) & LIVE & (tasks.c.state == State.CANCELING.value)
-    return list(connection.execute(select(attempts.c.id).select_from(joined).where(condition)).scalars())
+    return [one.attempt for one in held(connection, site) if one.canceling]
 
 
 def renew(connection: Connection, site: str, ids: Iterable[str], until_us: int) -> set[str]:
@@ -118,11 +141,8 @@ def first_expiry_in(connection: Connection) -> int | None:
 
 def current(connection: Connection, attempt: str) -> tuple[Task, Attempt] | None:
     """The attempt with its task, if it is the task's latest."""
-    row = connection.execute(select(attempts).where(attempts.c.id == attempt)).one_or_none()
-    if row is None:
-        return None
-    task = store.get(connection, row.task)
-    if task is None or task.attempts[-1].id != attempt:
+    task = store.get(connection, attempt.rpartition("-")[0])
+    if task is None or not task.attempts or task.attempts[-1].id != attempt:
         return None
     return task, task.attempts[-1]
 
@@ -140,5 +160,4 @@ def set_attempt(connection: Connection, attempt: str, states: Sequence[str], **v
         values["outcome"] = outcome.value
     if isinstance(log, AttemptLog):
         values["log"] = log.model_dump_json()
-    condition = (attempts.c.id == attempt) & attempts.c.state.in_(states)
-    return connection.execute(update(attempts).where(condition).values(values)).rowcount == 1
+    return connection.execute(_SET, {"changed": attempt, "states": list(states), **values}).rowcount == 1

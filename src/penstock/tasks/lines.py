@@ -7,11 +7,12 @@ never looked at for it.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, text, update
 
 from penstock.allowances import Allowance, allowance
 from penstock.tasks.models import Kind
@@ -22,6 +23,37 @@ from penstock.tasks.turns import Candidate, Line, Turns
 LOOK_AHEAD, LEAST_LOOK_AHEAD = 256, 16
 PRESENT = ""  # the row of the queue's own virtual time
 QUEUED = text("tasks.state = 'QUEUED'")  # in the words of the indexes
+ANY = 1e300  # cores: heads take none
+
+
+def _waiting() -> Select[Any]:
+    """Every line with a queued task, by one look into the index for each line however long it is."""
+    mine = tasks.c.kind == bindparam("kind")
+    found = select(func.min(tasks.c.line).label("line")).where(QUEUED, mine).cte("waiting", recursive=True)
+    following = select(func.min(tasks.c.line)).where(QUEUED, mine, tasks.c.line > found.c.line).correlate(found)
+    found = found.union_all(select(following.scalar_subquery()).where(found.c.line.is_not(None)))
+    return select(found.c.line).where(found.c.line.is_not(None))
+
+
+def _first() -> Select[Any]:
+    """The first of a line that can ever fit the site."""
+    columns = (tasks.c.id, tasks.c.priority, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb, tasks.c.created_us)
+    mine = (tasks.c.kind == bindparam("kind")) & (tasks.c.line == bindparam("line"))
+    fits = (tasks.c.ram_gb <= bindparam("ram")) & (tasks.c.disk_gb <= bindparam("disk"))
+    due = (tasks.c.cpu_cores <= bindparam("cpu")) & (tasks.c.not_before_us <= bindparam("now"))
+    query = select(*columns).where(QUEUED, mine, fits, due)
+    return query.order_by(tasks.c.priority.desc(), tasks.c.id).limit(bindparam("look"))
+
+
+def _held_owners() -> Select[Any]:
+    """The owner of each live attempt. Counted outside: SQLite would go through all tasks to group them."""
+    joined = attempts.join(tasks, tasks.c.id == attempts.c.task)
+    return select(tasks.c.owner).select_from(joined).where(LIVE, tasks.c.kind == bindparam("kind"))
+
+
+# Put together once: that takes longer than running them.
+_WAITING, _FIRST, _HELD = _waiting(), _first(), _held_owners()
+_SERVED = select(turns).where(turns.c.owner.in_(bindparam("owners", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -35,6 +67,8 @@ class Waiting:
     def turns(self, connection: Connection, kind: Kind) -> Turns:
         """The lines of this kind that the site can serve."""
         lines = [line for line in waiting(connection, kind) if self.site.has(wanted(line))]
+        if not lines:
+            return Turns([])
         by_owner: dict[str, list[str]] = {}
         for line in lines:
             by_owner.setdefault(owner(line), []).append(line)
@@ -53,17 +87,11 @@ class Waiting:
         return Line(name, candidates, held, served, terms.weight, most)
 
     def _first(self, connection: Connection, kind: Kind, lines: Sequence[str], look: int) -> list[Candidate]:
-        rows = [row for line in lines for row in connection.execute(self._query(kind, line).limit(look))]
-        return [self._candidate(kind, row) for row in sorted(rows, key=lambda row: (-row.priority, row.id))[:look]]
-
-    def _query(self, kind: Kind, line: str) -> Any:  # noqa: ANN401 - a Select of many columns
         room = self.site.room
-        fits = (tasks.c.ram_gb <= room.ram_gb) & (tasks.c.disk_gb <= room.disk_gb)
-        if kind is Kind.PROCESS:
-            fits &= tasks.c.cpu_cores <= room.cpu_cores
-        columns = (tasks.c.id, tasks.c.priority, tasks.c.cpu_cores, tasks.c.ram_gb, tasks.c.disk_gb, tasks.c.created_us)
-        mine = (tasks.c.kind == kind.value) & (tasks.c.line == line) & (tasks.c.not_before_us <= self.now_us)
-        return select(*columns).where(QUEUED, mine, fits).order_by(tasks.c.priority.desc(), tasks.c.id)
+        told = {"kind": kind.value, "now": self.now_us, "ram": room.ram_gb, "disk": room.disk_gb, "look": look}
+        told["cpu"] = room.cpu_cores if kind is Kind.PROCESS else ANY
+        rows = [row for line in lines for row in connection.execute(_FIRST, {**told, "line": line})]
+        return [self._candidate(kind, row) for row in sorted(rows, key=lambda row: (-row.priority, row.id))[:look]]
 
     def _candidate(self, kind: Kind, row: Row[Any]) -> Candidate:
         return Candidate(row.id, kind, row.cpu_cores, row.ram_gb, row.disk_gb, self.now_us - row.created_us)
@@ -86,12 +114,8 @@ def wanted(line: str) -> dict[str, str]:
 
 
 def waiting(connection: Connection, kind: Kind) -> list[str]:
-    """Every line with a queued task, by one look into the index for each line however long it is."""
-    mine = tasks.c.kind == kind.value
-    found = select(func.min(tasks.c.line).label("line")).where(QUEUED, mine).cte("waiting", recursive=True)
-    following = select(func.min(tasks.c.line)).where(QUEUED, mine, tasks.c.line > found.c.line).correlate(found)
-    found = found.union_all(select(following.scalar_subquery()).where(found.c.line.is_not(None)))
-    return list(connection.execute(select(found.c.line).where(found.c.line.is_not(None))).scalars())
+    """Every line with a queued task of this kind."""
+    return list(connection.execute(_WAITING, {"kind": kind.value}).scalars())
 
 
 def note(connection: Connection, taken: Turns) -> None:
@@ -102,14 +126,12 @@ def note(connection: Connection, taken: Turns) -> None:
 
 
 def _held(connection: Connection, kind: Kind) -> dict[str, int]:
-    joined = attempts.join(tasks, tasks.c.id == attempts.c.task)
-    query = select(tasks.c.owner, func.count()).select_from(joined).where(LIVE, tasks.c.kind == kind.value)
-    return {row[0]: row[1] for row in connection.execute(query.group_by(tasks.c.owner))}
+    return Counter(connection.execute(_HELD, {"kind": kind.value}).scalars())
 
 
 def _served(connection: Connection, owners: Mapping[str, object]) -> dict[str, float]:
-    query = select(turns).where(turns.c.owner.in_([PRESENT, *owners]))
-    return {row.owner: row.served for row in connection.execute(query)}
+    rows = connection.execute(_SERVED, {"owners": [PRESENT, *owners]})
+    return {row.owner: row.served for row in rows}
 
 
 def _without_limit(line: Line) -> Line:

@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from penstock.clock import now_us
 from penstock.tasks.models import Room
 from penstock.tasks.tables import LIVE, attempts, sites
+
+_SEEN = update(sites).where(sites.c.name == bindparam("site"), sites.c.incarnation == bindparam("by"))
+_EVERYONE = select(sites).order_by(sites.c.name)
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,17 @@ def incarnation_of(connection: Connection, site: str) -> str | None:
     return connection.execute(select(sites.c.incarnation).where(sites.c.name == site)).scalar_one_or_none()
 
 
-def seen(connection: Connection, site: str) -> None:
-    """Note that the site's agent was heard of."""
-    connection.execute(update(sites).where(sites.c.name == site).values(seen_us=now_us()))
+def seen(connection: Connection, site: str, incarnation: str) -> bool:
+    """Note that the site's agent was heard of; False if this incarnation does not hold the site."""
+    told = {"site": site, "by": incarnation, "seen_us": now_us()}
+    return connection.execute(_SEEN, told).rowcount == 1
 
 
 def everyone(connection: Connection) -> list[Site]:
     """Every site, by name."""
     return [
         Site(row.name, Room.model_validate(row._mapping), json.loads(row.tags), row.seen_us, bool(row.mounts_workspace))
-        for row in connection.execute(select(sites).order_by(sites.c.name))
+        for row in connection.execute(_EVERYONE)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, select, text, update
 
 from penstock.clock import now_us
 from penstock.names import new_id
@@ -14,6 +14,24 @@ from penstock.tasks.lines import line_of
 from penstock.tasks.listing import Brief, Filter
 from penstock.tasks.models import FINAL, Attempt, AttemptLog, Created, Kind, NewTask, Progress, State, Task
 from penstock.tasks.tables import attempts, parents, tags, tasks
+
+# Put together once: that takes longer than running them. An update sets the columns that it is executed with.
+_is_source = (tasks.c.id == bindparam("moved")) & tasks.c.state.in_(bindparam("sources", expanding=True))
+_is_fenced = _is_source & (tasks.c.attempt == bindparam("fence"))
+_MOVED, _FENCED = select(tasks.c.workload).where(_is_source), select(tasks.c.workload).where(_is_fenced)
+_MOVE, _MOVE_FENCED = update(tasks).where(_is_source), update(tasks).where(_is_fenced)
+_COUNT = (
+    update(parents)
+    .where(parents.c.workload == bindparam("counted"))
+    .values(sequence=parents.c.sequence + 1)
+    .returning(parents.c.sequence)
+)
+_TASK = select(tasks).where(tasks.c.id == bindparam("wanted"))
+_ATTEMPTS = (
+    select(attempts)
+    .where(attempts.c.task.in_(bindparam("wanted", expanding=True)))
+    .order_by(attempts.c.task, attempts.c.number)
+)
 
 
 def create(connection: Connection, new: NewTask) -> Created:
@@ -69,16 +87,17 @@ def move(
     **values: object,
 ) -> bool:
     """One transition, the old state and (if given) the attempt number in its WHERE; False if it did not apply."""
-    condition = (tasks.c.id == task) & tasks.c.state.in_([source.value for source in sources])
+    bound: dict[str, object] = {"moved": task, "sources": [source.value for source in sources]}
+    look, change = _MOVED, _MOVE
     if attempt is not None:
-        condition &= tasks.c.attempt == attempt
-    found = connection.execute(select(tasks.c.workload).where(condition)).one_or_none()
+        look, change, bound["fence"] = _FENCED, _MOVE_FENCED, attempt
+    found = connection.execute(look, bound).one_or_none()
     if found is None:
         return False
     if target in FINAL:
         values["ended_us"] = now_us()
     changed = {**values, "state": target.value, "reason": reason, "sequence": next_sequence(connection, found.workload)}
-    connection.execute(update(tasks).where(condition).values(changed))
+    connection.execute(change, {**bound, **changed})
     return True
 
 
@@ -86,8 +105,7 @@ def next_sequence(connection: Connection, workload: str | None) -> int:
     """Count the workload's sequence up; 0 for a task without one."""
     if workload is None:
         return 0
-    counted = update(parents).where(parents.c.workload == workload).values(sequence=parents.c.sequence + 1)
-    value = connection.execute(counted.returning(parents.c.sequence)).scalar_one_or_none()
+    value = connection.execute(_COUNT, {"counted": workload}).scalar_one_or_none()
     if value is None:
         connection.execute(insert(parents).values(workload=workload, sequence=1, total=None))
         return 1
@@ -102,7 +120,7 @@ def expect(connection: Connection, workload: str, total: int) -> None:
 
 def get(connection: Connection, task: str, *, with_attempts: bool = True) -> Task | None:
     """One task."""
-    row = connection.execute(select(tasks).where(tasks.c.id == task)).one_or_none()
+    row = connection.execute(_TASK, {"wanted": task}).one_or_none()
     if row is None:
         return None
     return as_task(row, _attempts_of(connection, [task]).get(task, []) if with_attempts else [])
@@ -178,8 +196,7 @@ def remove_workload(connection: Connection, workload: str) -> list[str]:
 def _attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[Attempt]]:
     found: dict[str, list[Attempt]] = {}
     if ids:
-        query = select(attempts).where(attempts.c.task.in_(ids)).order_by(attempts.c.task, attempts.c.number)
-        for row in connection.execute(query):
+        for row in connection.execute(_ATTEMPTS, {"wanted": list(ids)}):
             found.setdefault(row.task, []).append(as_attempt(row))
     return found
 

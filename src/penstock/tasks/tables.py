@@ -102,7 +102,7 @@ attempts = Table(
     Index("uq_attempts_task_number", "task", "number", unique=True),
 )
 LIVE_ATTEMPT = "state IN ('leased', 'started')"
-LIVE = attempts.c.state.in_(["leased", "started"])
+LIVE = text(f"attempts.{LIVE_ATTEMPT}")  # with bound values SQLite would not take the index
 Index(
     "ix_attempts_live",
     attempts.c.lease_until_us,
