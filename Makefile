@@ -1,6 +1,6 @@
 # Each target in one line; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help operator dev packages demo site mirror teardown test lint typecheck unit integration molecule soak bench docs docs-test locks clean
+.PHONY: help operator dev packages demo site mirror teardown test lint typecheck unit integration molecule cluster soak bench docs docs-test locks clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # The password of sudo is asked for where it is needed.
@@ -26,7 +26,7 @@ teardown: operator ## remove what site.yml put here; data stay (ARGS='-e teardow
 	@ansible-playbook $(BECOME) playbooks/teardown.yml $(ARGS)
 
 test: packages   ## every test there is, with a summary
-	@scripts/test lint typecheck unit docs-test molecule integration
+	@scripts/test lint typecheck unit docs-test molecule integration cluster
 lint: dev        ## style of Python, Ansible, YAML and imports
 	@ruff check --quiet && ruff format --check --quiet && lint-imports --no-cache >/dev/null && yamllint --strict . && ansible-lint -q --offline && echo "lint: clean"
 typecheck: dev   ## mypy, strict
@@ -39,6 +39,8 @@ docs-test: dev   ## whether everything is documented
 	@pytest -q tests/unit/test_docs.py
 molecule: packages ## the roles on throw-away hosts
 	@scripts/molecule
+cluster: packages ## a Kubernetes cluster on this machine, all that runs on one, and its removal (MORE='-k name')
+	@scripts/cluster $(MORE)
 soak: packages   ## every victim of kill -9 in every phase, with five seeds: half an hour
 	@PENSTOCK_SOAK=5 pytest -q tests/integration/kills
 bench: dev       ## the figures that the project publishes
