@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,12 @@ def mirrored() -> Played:
 
 @pytest.fixture(scope="session")
 def brought_up(mirrored: Played) -> Played:
-    """The first run, on a machine that has no cluster; how the machine was then is kept for the test of teardown."""
+    """The first run, on a machine that has no cluster; how the machine was then is kept for the test of teardown.
+
+    A developer's PENSTOCK_TEST_CLUSTER=up takes the cluster that is there.
+    """
+    if os.environ.get("PENSTOCK_TEST_CLUSTER") == "up":
+        return bring_up()
     if PROGRAMS.exists():
         play("teardown")
     BEFORE.parent.mkdir(parents=True, exist_ok=True)
