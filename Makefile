@@ -26,7 +26,7 @@ teardown: operator ## remove what site.yml put here; data stay (ARGS='-e teardow
 	@ansible-playbook $(BECOME) playbooks/teardown.yml $(ARGS)
 
 test: packages   ## every test there is, with a summary
-	@scripts/test lint typecheck unit docs-test molecule integration cluster
+	@scripts/test lint typecheck unit docs-test molecule integration
 lint: dev        ## style of Python, Ansible, YAML and imports
 	@ruff check --quiet && ruff format --check --quiet && lint-imports --no-cache >/dev/null && yamllint --strict . && ansible-lint -q --offline && echo "lint: clean"
 typecheck: dev   ## mypy, strict
