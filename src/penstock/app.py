@@ -106,7 +106,15 @@ def build_services(settings: Settings) -> Services:
         tes=TesService(tasks, settings, credentials),
         uploads=uploads,
         workloads=WorkloadService(
-            settings, database, signals, tasks, uploads, catalogue, room=queue.largest_site, sign=access.sign
+            settings,
+            database,
+            signals,
+            tasks,
+            uploads,
+            catalogue,
+            room=queue.largest_site,
+            sign=access.sign,
+            find_storage=credentials.for_urls,
         ),
     )
 

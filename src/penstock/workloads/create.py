@@ -13,10 +13,10 @@ from penstock.errors import InvalidInput, TooLarge
 from penstock.names import check_relative_path
 from penstock.pipelines.models import Pipeline
 from penstock.pipelines.service import check_inputs, check_parameters
+from penstock.staging.urls import WEB, is_remote, remote, scheme_of
 from penstock.workloads.models import BUNDLE_NAME, BUNDLE_ROLE, MOST_INPUTS, GivenInput, InputFile, Submission
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-REMOTE = ("https://", "http://")  # fetched when the workload is prepared
 _OWN_DATA = re.compile(r"file:///workspace/owners/([^/]+)/data/(.+)")
 
 
@@ -70,7 +70,7 @@ def own_data_path(url: str, owner: str) -> str:
     if match is None:
         raise InvalidInput(
             f"{url!r} cannot be an input.",
-            hint=f"Upload the file, or use https://… or file:///workspace/owners/{owner}/data/….",
+            hint=f"Upload the file, or use s3://…, ftp://…, https://… or file:///workspace/owners/{owner}/data/….",
         )
     if match[1] != owner:
         raise InvalidInput(f"{url!r} is not yours.", hint=f"Use file:///workspace/owners/{owner}/data/….")
@@ -84,7 +84,7 @@ def _input(given: GivenInput, owner: str, largest_upload: int) -> InputFile:
                 f"The input {given.url!r} has a size or sha256.", hint="Give a URL, or a file to upload."
             )
         name = given.name or _last_part(given.url, owner)
-        if not given.url.startswith(REMOTE):
+        if not is_remote(given.url):  # those are fetched when the workload is prepared
             own_data_path(given.url, owner)
         return InputFile(role=given.role, name=_name(name), url=given.url)
     if given.name is None or given.size is None or given.sha256 is None:
@@ -97,8 +97,9 @@ def _input(given: GivenInput, owner: str, largest_upload: int) -> InputFile:
 
 
 def _last_part(url: str, owner: str) -> str:
-    if url.startswith(REMOTE):
-        return unquote(urlsplit(url).path.rpartition("/")[2])
+    if is_remote(url):
+        path = remote(url).path
+        return unquote(urlsplit(url).path.rpartition("/")[2]) if scheme_of(url) in WEB else path.rpartition("/")[2]
     return own_data_path(url, owner).rpartition("/")[2]
 
 

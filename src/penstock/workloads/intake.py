@@ -17,6 +17,7 @@ from typing import Any
 
 from penstock.errors import InvalidInput, NotFound, Unreachable
 from penstock.pipelines.models import Pipeline
+from penstock.staging.urls import shown
 from penstock.workloads.create import own_data_path
 from penstock.workloads.drop_manifest import MANIFEST
 from penstock.workloads.halt import Halt, digest
@@ -121,7 +122,9 @@ def _take_remote(places: Places, url: str, target: Path, fetch: Fetch) -> None:
     try:
         fetch(url, beside)
     except Unreachable as error:  # it was tried again and again: to the workload this is final
-        raise InvalidInput(f"{url} could not be fetched: {error.message}", hint="Submit it again later.") from error
+        raise InvalidInput(
+            f"{shown(url)} could not be fetched: {error.message}", hint="Submit it again later."
+        ) from error
     beside.chmod(FILE_MODE)
     sync(beside)
     beside.replace(target)

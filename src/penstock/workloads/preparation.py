@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 
 import yaml
 
@@ -13,8 +12,9 @@ from penstock.pipelines.models import DEFINITION, Definition
 from penstock.pipelines.models import Results as WantedResults
 from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
-from penstock.staging.http import fetch
+from penstock.staging.transfers import Means
 from penstock.tasks.models import Room
+from penstock.tasks.sending import FindStorage
 from penstock.workloads import intake
 from penstock.workloads.halt import Halt
 from penstock.workloads.interfaces import Tasks, Uploads
@@ -23,6 +23,7 @@ from penstock.workloads.models import State, Workload
 from penstock.workloads.places import Places
 from penstock.workloads.threads import Threads
 
+Fetching = Callable[[str, Sequence[str]], Awaitable[intake.Fetch]]  # for an owner, the URLs of one workload
 VIRTUAL = "/workspace/workloads"  # where a workload's folder is seen in every sandbox
 
 
@@ -38,7 +39,7 @@ class Preparation:
         uploads: Uploads,
         catalogue: Catalogue,
         room: Callable[[], Awaitable[Room]],
-        fetch: intake.Fetch,
+        fetching: Fetching,
     ) -> None:
         self._lifecycle = lifecycle
         self._places = places
@@ -47,7 +48,7 @@ class Preparation:
         self._uploads = uploads
         self._catalogue = catalogue
         self._room = room
-        self._fetch = fetch
+        self._fetching = fetching
 
     async def prepare(self, workload: Workload, halt: Halt) -> None:
         """Check and place the inputs, copy the pipeline, write the configuration, create the head task."""
@@ -58,7 +59,8 @@ class Preparation:
             for one in received
         ]
         pipeline = await self._threads.run(self._catalogue.get, whole.pipeline, whole.version)
-        await self._threads.run(intake.take_in, self._places, whole, arrived, halt, self._fetch)
+        fetch = await self._fetching(whole.owner, [one.url for one in whole.inputs if one.url and one.remote])
+        await self._threads.run(intake.take_in, self._places, whole, arrived, halt, fetch)
         await self._threads.run(intake.copy_pipeline, self._places, whole.id, pipeline)
         room = await self._room()
         site = {"cpu_cores": room.cpu_cores, "ram_gb": room.ram_gb}
@@ -77,14 +79,15 @@ class Preparation:
         return Definition.model_validate(yaml.safe_load(text)).results
 
 
-def fetching(settings: Settings) -> intake.Fetch:
-    """How inputs are fetched by URL: within the deployment's limits."""
+def fetching(settings: Settings, find_storage: FindStorage | None = None) -> Fetching:
+    """How an owner's inputs are fetched by URL: within the deployment's limits, with the owner's credentials."""
 
-    def run(url: str, target: Path) -> object:
-        deadline = Deadline.after(settings.transfer_limit_s)
-        return fetch(url, target, deadline, allow_private=settings.allow_private_urls)
+    async def with_storage(owner: str, urls: Sequence[str]) -> intake.Fetch:
+        storage = await find_storage(owner, [], urls) if find_storage is not None and urls else []
+        means = Means(settings.allow_private_urls, settings.largest_input, storage)
+        return lambda url, target: means.place(url).fetch(target, Deadline.after(settings.transfer_limit_s))
 
-    return run
+    return with_storage
 
 
 def _paths(workload: Workload) -> dict[str, list[str]]:

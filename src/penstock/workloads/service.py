@@ -18,6 +18,7 @@ from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
 from penstock.signals import Signals, workload_topic
 from penstock.tasks.models import Room
+from penstock.tasks.sending import FindStorage
 from penstock.workloads import keeping, store
 from penstock.workloads.accounts import Accounts, Pause
 from penstock.workloads.anonymous import PREFIX, Anonymous
@@ -68,6 +69,7 @@ class WorkloadService:
         clock: Callable[[], int] = now_us,
         pause: Pause = asyncio.sleep,
         sign: Sign | None = None,
+        find_storage: FindStorage | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -83,8 +85,9 @@ class WorkloadService:
         self.anonymous = Anonymous(settings, database)
         self.drops = DropBox(settings, lifecycle, places, threads, self.anonymous, self._dropped, uploads)
         preparation = Preparation(
-            lifecycle, places, threads, tasks, uploads, catalogue, room or self._this_machine, fetching(settings)
-        )
+            lifecycle, places, threads, tasks, uploads, catalogue, room or self._this_machine,
+            fetching(settings, find_storage),
+        )  # fmt: skip
         running = Running(lifecycle, places, threads, tasks, preparation)
         self._removal = removal = Removal(lifecycle, places, threads, tasks, uploads)
         steps = {
