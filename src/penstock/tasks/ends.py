@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from penstock.clock import now_us
 from penstock.database.moment import moment
+from penstock.staging.urls import is_remote
 from penstock.tasks import leases, metrics, store
-from penstock.tasks.models import LIVE, Attempt, AttemptLog, Outcome, Task
+from penstock.tasks.models import LIVE, Attempt, AttemptLog, Outcome, State, Task
 from penstock.tasks.publish import needs_publishing
 from penstock.tasks.retry import published, verdict
 
@@ -40,6 +41,9 @@ def note(connection: Connection, task: Task, one: Attempt, end: End, backoff_s: 
     }
     if needs_publishing(end.log.outputs):
         leases.set_attempt(connection, one.id, _LIVE, state="finished", **told)
+        if end.started_us is not None and any(is_remote(output.url) for output in end.log.outputs):
+            first = {} if task.started_us else {"started_us": end.started_us}  # seen meanwhile: sending may take long
+            store.move(connection, task.id, [State.INITIALIZING], State.RUNNING, "", attempt=one.number, **first)
         return False
     settle(connection, task, one.model_copy(update=told), backoff_s, states=_LIVE)
     return True
