@@ -201,6 +201,12 @@ class Settings(BaseSettings):
     pod_resources: Literal["auto", "yes", "no"] = Field(
         "auto", description="Whether the cluster knows resources of whole pods; auto: from Kubernetes 1.34 on."
     )
+    cpu_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Part of a task's CPU cores that its pod requests; below 1 on small nodes, whose own pods take a part.",
+    )
     pending_limit_s: float = Field(
         600.0, gt=0, description="How long a pod may wait for a node or its images before the attempt counts as lost."
     )

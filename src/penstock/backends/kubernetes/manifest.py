@@ -250,7 +250,7 @@ class _Builder:
     def _add_resources(self, spec: Json) -> None:
         """One budget for all containers; where the cluster has none, all is asked for by the first."""
         terms = self._work.terms
-        cpu = HEAD_CPU if self._plan.head else terms.cpu_cores
+        cpu = HEAD_CPU if self._plan.head else terms.cpu_cores * self._site.cpu_share
         memory = str(max(self._plan.ram_bytes, _TRANSFER_RAM if self._fetches else 0))
         asked = {"cpu": f"{math.ceil(cpu * 1000)}m", "memory": memory}
         first = spec["containers"][0]

@@ -86,7 +86,7 @@ def of_quotas(quotas: list[Json], settings: Settings) -> Room:
             used = quota["status"].get("used", {}).get(name, "0")
             key = name.removeprefix("requests.").removeprefix("limits.")
             left[key] = min(left.get(key, float("inf")), quantity(hard) - quantity(used))
-    cpu = settings.cpu_cores or left.get("cpu")
+    cpu = settings.cpu_cores or (left["cpu"] / settings.cpu_share if "cpu" in left else None)
     ram_gb = settings.ram_gb or (left["memory"] / _GIGABYTE if "memory" in left else None)
     if cpu is None or ram_gb is None:
         raise SetupError(
@@ -115,7 +115,7 @@ def _requests(spec: Json) -> tuple[float, float]:
 
 def _room(cpu: float, memory: float, pods: float, settings: Settings) -> Room:
     return Room(
-        cpu_cores=round(max(0.0, cpu), 3),
+        cpu_cores=round(max(0.0, cpu) / settings.cpu_share, 3),
         ram_gb=round(max(0.0, memory) / _GIGABYTE, 3),
         disk_gb=_DISK_GB,
         slots=max(0, min(settings.slots, int(pods))),

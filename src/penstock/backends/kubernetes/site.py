@@ -32,6 +32,7 @@ class Site:
     allow_private_urls: bool = False
     transfer_limit_s: int = 6 * 3600
     largest_input: int = 1 << 40
+    cpu_share: float = 1.0
 
 
 def site_of(settings: Settings, version: tuple[int, int]) -> Site:
@@ -55,6 +56,7 @@ def site_of(settings: Settings, version: tuple[int, int]) -> Site:
         allow_private_urls=settings.allow_private_urls,
         transfer_limit_s=settings.transfer_limit_s,
         largest_input=settings.largest_input,
+        cpu_share=settings.cpu_share,
     )
 
 

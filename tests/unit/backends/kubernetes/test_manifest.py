@@ -97,6 +97,11 @@ def test_executors_are_containers_with_their_place_in_the_line() -> None:
     assert made["spec"]["activeDeadlineSeconds"] == 907
 
 
+def test_a_pod_requests_the_share_of_its_cores_that_the_site_says() -> None:
+    made = pod(replace(SITE, cpu_share=0.4), terms={"cpu_cores": 2, "ram_gb": 1})
+    assert made["spec"]["resources"]["requests"]["cpu"] == "800m"
+
+
 def test_a_head_task_gets_the_servers_address_its_token_and_little_cpu() -> None:
     made = pod(replace(SITE, ca="-----"), kind="head", terms={"cpu_cores": 4, "ram_gb": 2})
     [container] = made["spec"]["containers"]

@@ -68,6 +68,12 @@ def test_a_site_that_is_kept_on_one_node_has_the_room_of_that_node() -> None:
     assert space.total.cpu_cores == 4
 
 
+def test_pods_that_request_a_share_of_their_cores_leave_room_for_more() -> None:
+    assert of_nodes([node("a")], [], settings(cpu_share=0.5), OURS).total.cpu_cores == 8
+    quota = {"status": {"hard": {"requests.cpu": "2", "requests.memory": "1Gi"}}}
+    assert of_quotas([quota], settings(cpu_share=0.4)).cpu_cores == 5
+
+
 def test_pod_level_requests_count_instead_of_those_of_containers() -> None:
     one = pod("a")
     one["spec"]["resources"] = {"requests": {"cpu": "2", "memory": "1Gi"}}
