@@ -121,7 +121,7 @@ class Postgres:
         subprocess.run(_demoted(command), check=True, capture_output=True)
 
 
-def _run(job: Coroutine[None, None, None]) -> None:
+def _run(job: Coroutine[None, None, object]) -> None:
     """To its end, also where a loop runs already."""
     with ThreadPoolExecutor(1) as threads:
         threads.submit(asyncio.run, job).result()

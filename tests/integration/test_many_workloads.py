@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from tests.conftest import RunningServer
@@ -20,9 +22,15 @@ LIMIT_S = 300.0
 
 
 @pytest.fixture
-def busy_server(tmp_path: Path) -> Iterator[RunningServer]:
+def busy_server(tmp_path: Path, store_url: str) -> Iterator[RunningServer]:
     """A site of 16 slots: eight for head tasks, so that most of the workloads have to wait for one."""
-    environment = {"PENSTOCK_CATALOGUE": str(PIPELINES), "PENSTOCK_SLOTS": "16", "PENSTOCK_CPU_CORES": "2"}
+    (tmp_path / "database").write_text(store_url)
+    environment = {
+        "PENSTOCK_CATALOGUE": str(PIPELINES),
+        "PENSTOCK_SLOTS": "16",
+        "PENSTOCK_CPU_CORES": "2",
+        "PENSTOCK_DATABASE_URL_FILE": str(tmp_path / "database"),
+    }
     one = RunningServer(tmp_path / "server", environment=environment)
     one.start()
     yield one
@@ -63,12 +71,23 @@ def _finish(http: httpx.Client, workload: str, deadline: Deadline) -> str:
     return "not in time"
 
 
-def _heads_at_once(data: Path) -> int:
+async def _rows(url: str, query: str) -> list[tuple[int, int]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+def _heads_at_once(url: str) -> int:
     """The most head tasks that ran at the same time, from the store's own times."""
     query = """SELECT attempts.created_us, attempts.ended_us FROM attempts JOIN tasks ON tasks.id = attempts.task
                WHERE tasks.kind = 'head'"""
-    with contextlib.closing(sqlite3.connect(data / "penstock.db")) as store:
-        spans = store.execute(query).fetchall()
+    if url.startswith("sqlite"):
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as store:
+            spans = store.execute(query).fetchall()
+    else:
+        spans = asyncio.run(_rows(url, query))
     moments = sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans])
     running = most = 0
     for _, step in moments:
@@ -77,13 +96,13 @@ def _heads_at_once(data: Path) -> int:
     return most
 
 
-def test_twenty_workloads_at_once_all_finish(busy_server: RunningServer) -> None:
+def test_twenty_workloads_at_once_all_finish(busy_server: RunningServer, store_url: str) -> None:
     deadline = Deadline.after(LIMIT_S)
     with httpx.Client(base_url=busy_server.url, trust_env=False, timeout=60) as http:
         workloads = [_submit(http, number) for number in range(MANY)]
         ended = [_finish(http, workload, deadline) for workload in workloads]
         assert [one.partition(" ")[0] for one in ended] == ["SUCCEEDED"] * MANY, ended
-        assert 2 <= _heads_at_once(busy_server.data) <= 8
+        assert 2 <= _heads_at_once(store_url) <= 8
         for workload, number in zip(workloads, range(MANY), strict=True):
             result = http.get(f"/download/{workload}/files/results/data.bin")
             assert result.content == f"input {number}".encode()

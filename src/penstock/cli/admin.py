@@ -41,10 +41,13 @@ Days = Annotated[float | None, typer.Option(help="Days until the token expires; 
 
 @app.command("migrate")
 def bring_up_to_date() -> None:
-    """Bring the database to this release's schema; with PostgreSQL, the server does not do that by itself."""
+    """Bring the database to this release's schema, which a server does by itself for SQLite only.
+
+    Prints `migrated` or `unchanged`.
+    """
     settings = Settings()
     settings.data.mkdir(parents=True, exist_ok=True)
-    asyncio.run(migrate_database(settings))
+    Console().print("migrated" if asyncio.run(migrate_database(settings)) else "unchanged")
 
 
 @app.command("check")

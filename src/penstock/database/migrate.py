@@ -21,32 +21,35 @@ from penstock.errors import SetupError
 log = structlog.get_logger(__name__)
 
 
-def migrate(url: str) -> None:
-    """Upgrade the SQLite database at ``url``; does nothing where it is up to date."""
+def migrate(url: str) -> bool:
+    """Upgrade the SQLite database at ``url``; False where it is up to date."""
     engine = make_engine(url)
     try:
         newest = ScriptDirectory.from_config(_config()).get_current_head()
         with engine.connect() as connection:
             present = schema_of(connection)
         if present == newest:
-            return
+            return False
         if present is not None:
             _back_up(url, present)
         _upgrade(engine)
         log.info("migrated", before=present, after=newest)
+        return True
     finally:
         engine.dispose()
 
 
-async def migrate_postgres(url: str) -> None:
-    """Upgrade the PostgreSQL database at ``url``, all or nothing; a second one waits for the first."""
+async def migrate_postgres(url: str) -> bool:
+    """Upgrade the PostgreSQL database at ``url``, all or nothing; a second one waits. False where it is up to date."""
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: connect(url, "penstock migrate"), poolclass=NullPool
     )
     try:
         async with engine.begin() as connection:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({SPACE}, {Lock.MIGRATE})"))
+            before = await connection.run_sync(schema_of)
             await connection.run_sync(upgrade)
+            return await connection.run_sync(schema_of) != before
     finally:
         await engine.dispose()
 

@@ -22,13 +22,10 @@ def open_database(settings: Settings) -> Database:
     return SqliteDatabase(url)
 
 
-async def migrate_database(settings: Settings) -> None:
-    """Bring the store of these settings to this release's schema."""
+async def migrate_database(settings: Settings) -> bool:
+    """Bring the store of these settings to this release's schema; False where it has that."""
     url = settings.store_url()
-    if is_postgres(url):
-        await migrate_postgres(url)
-    else:
-        migrate(url)
+    return await migrate_postgres(url) if is_postgres(url) else migrate(url)
 
 
 async def check_database(settings: Settings) -> None:
