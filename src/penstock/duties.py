@@ -44,11 +44,15 @@ class Duties:
 
     async def _run(self) -> None:
         while True:
-            async with self._inside.database.lead() as lost:
-                try:
+            try:
+                async with self._inside.database.lead() as lost:
                     await self._lead(lost)
-                except StoreAway as error:
-                    log.warning("leading was interrupted", reason=error.message)
+            except StoreAway as error:
+                log.warning("leading was interrupted", reason=error.message)
+            except Exception:
+                if self._inside.database.alone:
+                    raise  # the server does not start
+                log.exception("this server could not lead; another may")
             await asyncio.sleep(PAUSE_S)
 
     async def _lead(self, lost: asyncio.Event) -> None:
