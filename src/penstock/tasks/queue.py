@@ -214,7 +214,10 @@ class Queue:
 
     async def _refuse_what_never_fits(self) -> None:
         def change(connection: Connection) -> list[str]:
-            return refuse_what_never_fits(connection, leases.all_queued(connection))
+            known = sites.everyone(connection)
+            # Those that ask for tags which no site has yet were created before any was known: theirs may still come.
+            waiting = [one for one in leases.all_queued(connection) if any(site.has(one.tags) for site in known)]
+            return refuse_what_never_fits(connection, waiting)
 
         for workload in await self._database.write(change):
             self._signals.notify(workload_topic(workload))

@@ -80,8 +80,9 @@ async def test_a_process_of_a_workload_that_no_site_can_serve_ends_saying_why(si
     assert (ended.state, "no site has the tags" in ended.reason) == (State.SYSTEM_ERROR, True)
 
 
-async def test_before_any_site_is_known_a_task_waits_for_one(site: Site) -> None:
+async def test_before_any_site_is_known_a_task_waits_for_one_with_its_tags(site: Site) -> None:
     task = (await site.create(tags={"disk": "nvme"})).id
+    await _register(site, PLAIN)
     await _register(site, FAST, disk="nvme")
     assert await _lease(site, FAST) == [task]
 
