@@ -64,7 +64,9 @@ class Handout:
             found = leases.current(connection, one)
             if found is not None:
                 orders.leased.append(found)
-        if not orders.leased:
+        # An agent that holds what was taken from it may be cut off, its long-poll a dead one: it gets nothing new
+        # before it has heard of that and asks again.
+        if not orders.leased and not orders.end:
             orders.leased = self._lease_new(connection, holder, held, known.most)
         return orders
 

@@ -140,6 +140,15 @@ async def test_an_expired_lease_gives_the_task_back(site: Site) -> None:
     assert not await site.finish(attempt)
 
 
+async def test_an_agent_that_was_cut_off_gets_nothing_new_before_it_asks_again(site: Site) -> None:
+    await site.register()
+    task, first = await site.leased_task()
+    assert await site.finish(first, Outcome.LOST, "its lease ran out")
+    dead = await site.lease(holding={first})  # a long-poll from before that, of an agent that may not be there
+    assert (dead.leased, dead.end) == ([], [first])
+    assert [one.id for one, _ in (await site.lease(ending={first})).leased] == [task]
+
+
 async def test_a_renewed_lease_does_not_expire(site: Site) -> None:
     await site.register()
     task, attempt = await site.leased_task()
