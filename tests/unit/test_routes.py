@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ class Deployment:
         headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        filled = path.format(**ids)
+        filled = path.format_map(defaultdict(lambda: "x", ids))  # a new placeholder names something that is not there
         body: dict[str, object] = {"site": "local", "incarnation": "1", "attempts": [], "reports": [], "tasks": []}
         body["total"] = {"cpu_cores": 1, "ram_gb": 1, "disk_gb": 1, "slots": 1}
         sent = {} if verb in ("get", "head", "options", "delete") else {"json": body}
