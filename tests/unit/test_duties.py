@@ -26,7 +26,7 @@ class Inside:
         self.led = asyncio.Event()
         self.database = SimpleNamespace(alone=alone, lead=self.lead)
         self.tasks = SimpleNamespace(queue=self)
-        self.workloads = self.retention = self
+        self.workloads = self.retention = self.outgoing = self
 
     @asynccontextmanager
     async def lead(self) -> AsyncIterator[asyncio.Event]:
@@ -47,7 +47,7 @@ class Inside:
     async def expire_forever(self) -> None:
         await asyncio.Event().wait()
 
-    watch = expire_forever
+    watch = send_forever = expire_forever
 
 
 @pytest.fixture(autouse=True)
