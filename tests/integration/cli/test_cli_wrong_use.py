@@ -74,7 +74,7 @@ def say(
         (("run", "tally", "--text", "a.txt", "--param", "order=size", *OUT), ('"name", "count"',)),
         (("run", "tally", "--text", "a.txt", "--param", "times", *OUT), ("--param times has no value", "NAME=VALUE")),
         (("run", "tally", "--text", "a.txt", "--version", "9", *OUT), ("no version '9'", "1.2")),
-        (("run", "tally", "--text", "https://example.org/a.txt", *OUT), ("cannot be an input", "Upload the file")),
+        (("run", "tally", "--text", "gopher://example.org/a.txt", *OUT), ("cannot be an input", "Upload the file")),
         (("run", "tally", "--text", "a.txt"), ("Missing option '--output'", "`penstock run --help`")),
         (("rnu",), ("No such command 'rnu'", "penstock --help")),
         (("status", "01aaaaaaaaaaaaaaaaaaaaaaaa"), ("01aaaaaaaaaaaaaaaaaaaaaaaa",)),
