@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = Path(sys.executable).parent
 KUBECTL = "/usr/local/bin/kubectl"
 PLAY_S = 900

@@ -23,10 +23,10 @@ def settings(tmp_path: Path, catalogue: Path) -> Settings:
 
 
 def everything(folder: Path) -> str:
-    """What lies below ``folder``, but for the store."""
+    """What lies below ``folder``, but for the store and the log of who did what."""
     seen = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if not path.name.startswith("penstock.db"):
+        if not path.name.startswith(("penstock.db", "audit.jsonl")):
             content = path.read_bytes() if path.is_file() else b""
             seen.update(f"{path} {path.lstat().st_mode} {content!r}".encode())
     return seen.hexdigest()

@@ -165,7 +165,7 @@ async def test_wrong_submissions_are_explained_and_leave_nothing(site: Any) -> N
         (400, "wide", {"pipeline": "lines", "inputs": [good], "parameters": {"wide": 1}}),
         (400, "width", {"pipeline": "lines", "inputs": [good], "parameters": {"width": "x"}}),
         (400, "200", {"pipeline": "lines", "inputs": [good], "parameters": {"width": 201}}),
-        (400, "http", {"pipeline": "lines", "inputs": [{"role": "text", "url": "https://example.org/a.txt"}]}),
+        (400, "http", {"pipeline": "lines", "inputs": [{"role": "text", "url": "gopher://example.org/a.txt"}]}),
         (400, "colour", {"pipeline": "lines", "inputs": [good], "colour": "red"}),
         (400, "10001", {"pipeline": "lines", "inputs": [good] * 10_001}),
     ]
