@@ -1,4 +1,4 @@
-"""A second deployment by somebody who has one namespace and nothing else, whose tasks do not mount the workspace."""
+"""A second deployment by somebody who has one namespace and nothing else; its volumes stay on one node."""
 
 from __future__ import annotations
 
@@ -101,7 +101,6 @@ def test_one_namespace_is_enough(kubeconfig: Path, tmp_path: Path) -> None:
         "penstock_platform_namespace": LAB,
         "penstock_platform_make_namespace": False,
         "penstock_platform_cluster_rights": False,
-        "penstock_platform_mount_workspace": False,
         "penstock_platform_workspace_class": f"{LAB}-workspace",
         "penstock_platform_workspace_mode": "ReadWriteOnce",
         "penstock_platform_names": ["10.244.0.1"],
