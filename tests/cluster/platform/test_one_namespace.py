@@ -109,6 +109,7 @@ def test_one_namespace_is_enough(kubeconfig: Path, tmp_path: Path) -> None:
         "penstock_platform_server_requests": {"cpu": "20m", "memory": "128Mi"},
         "penstock_platform_front_requests": {"cpu": "10m", "memory": "32Mi"},
         "penstock_platform_agent_requests": {"cpu": "10m", "memory": "128Mi"},
+        "penstock_platform_agent_settings": {"cpu_share": 0.4},
         "database_storage_class": f"{LAB}-database",
         "database_requests": {"cpu": "20m", "memory": "128Mi"},
     }
