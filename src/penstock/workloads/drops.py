@@ -172,11 +172,18 @@ class DropBox:
         except Halted:
             return
         except (PenstockError, OSError) as error:
-            reason = str(error) if isinstance(error, PenstockError) else f"The server's disk: {error.strerror}."
-            _log.info("A drop was refused.", reason=reason)
-            move = partial(store.move, key=key, source=DropState.RECEIVED, target=DropState.REFUSED, reason=reason)
-            await self._database.write(move)
+            if not await self._refuse(key, error):
+                return  # another server has it, which still needs the file
         await self._threads.run(path.unlink, missing_ok=True)
+
+    async def _refuse(self, key: str, error: PenstockError | OSError) -> bool:
+        """Note why nothing comes of a drop; False if a workload came of it meanwhile."""
+        reason = str(error) if isinstance(error, PenstockError) else f"The server's disk: {error.strerror}."
+        move = partial(store.move, key=key, source=DropState.RECEIVED, target=DropState.REFUSED, reason=reason)
+        refused = await self._database.write(move)
+        if refused:
+            _log.info("A drop was refused.", reason=reason)
+        return refused
 
 
 def _received(connection: Connection, key: str, since_us: int, beside: Path, path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from tests.integration.workloads.conftest import WAIT_S, serving
 
 from penstock.clock import Deadline
+from penstock.errors import Conflict
 from penstock.settings import Settings
 from penstock.workloads import store_drops
 from penstock.workloads.models import DropState
@@ -246,3 +247,17 @@ async def test_a_drop_that_two_servers_look_through_is_one_workload(site: Any) -
     operator = {"Authorization": f"Bearer {await site.inside.access.issue('root', ['admin'])}"}
     listed = (await site.client.get("/api/v1/workloads?owner=*", headers=operator)).json()["workloads"]
     assert len(listed) <= 1
+
+
+async def test_a_server_that_was_slower_leaves_the_drop_to_the_faster_one(site: Any, monkeypatch: Any) -> None:
+    drops = site.inside.workloads.drops
+
+    async def too_late(key: str, *_: Any) -> None:
+        taken = partial(store_drops.move, source=DropState.RECEIVED, target=DropState.TAKEN, workload="0" * 26)
+        await site.inside.database.write(partial(taken, key=key))
+        raise Conflict("Another server was faster.")
+
+    monkeypatch.setattr(drops, "_submit", too_late)
+    await put(site, tar(GOOD))
+    await asyncio.gather(*drops._taking)
+    assert drops._places.drop(KEY).read_bytes() == tar(GOOD)
