@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Row, String, Table, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 from penstock.access.models import StoredToken
 from penstock.database.tables import metadata
@@ -21,6 +33,9 @@ tokens = Table(
 )
 
 
+_TOKEN = select(tokens).where(tokens.c.id == bindparam("wanted"))  # put together once: each request runs it
+
+
 def add(connection: Connection, token: StoredToken) -> None:
     """Store a new token."""
     values = {**vars(token), "scopes": " ".join(sorted(token.scopes))}
@@ -29,7 +44,7 @@ def add(connection: Connection, token: StoredToken) -> None:
 
 def find(connection: Connection, token: str) -> StoredToken | None:
     """The token with this public id."""
-    row = connection.execute(select(tokens).where(tokens.c.id == token)).one_or_none()
+    row = connection.execute(_TOKEN, {"wanted": token}).one_or_none()
     return None if row is None else _token(row)
 
 

@@ -25,6 +25,7 @@ from penstock.settings import Settings
 
 LOOPBACK = ("127.", "localhost", "::1")
 DRAIN_S = 8
+SOCKET_URL = "http://penstock"  # of a server that is reached by its unix socket
 
 
 def serve(
@@ -69,7 +70,7 @@ def server_settings(port: int | None, data: Path | None, allow_path: list[Path] 
 def _run_server(settings: Settings, *, agent: bool, tcp: bool) -> None:
     settings.run_path.mkdir(parents=True, exist_ok=True)
     sockets = [_unix_socket(settings.run_path / "api.sock")]
-    url = "http://penstock"
+    url = SOCKET_URL
     if tcp:
         listening = _tcp_socket(settings.host, settings.port)
         url = f"http://{settings.host}:{listening.getsockname()[1]}"
@@ -103,7 +104,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.should_exit:
             _write(self._settings.run_path / "address", self._url)
-            if self._with_agent:
+            if self._url != SOCKET_URL:  # somebody may read it; without a port it is a service whose lines are logs
                 _greet(self._url, self._settings)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -125,7 +126,7 @@ async def _keep_agent(settings: Settings) -> None:
     """Run the agent as a process of its own; start it again when it ends. It ends with this process."""
     told = {
         "PENSTOCK_DATA": str(settings.data),
-        "PENSTOCK_URL": "http://penstock",
+        "PENSTOCK_URL": SOCKET_URL,
         "PENSTOCK_SOCKET": str(settings.run_path / "api.sock"),
         "PENSTOCK_ALLOW_PATH": ":".join(str(path) for path in settings.allow_path),
         "PENSTOCK_LOG_LEVEL": settings.log_level,

@@ -1,8 +1,8 @@
 """SQLite as the embedded store: many readers, one writer that groups commits (design.md, section 5).
 
 A *change* is a synchronous function of a connection. Changes that arrive while a commit is under way share the next
-transaction, each in a savepoint of its own, so that one that fails does not undo its neighbours; each is answered only
-after the common commit is on disk (WAL, ``synchronous=FULL``).
+transaction; each is answered only after the common commit is on disk (WAL, ``synchronous=FULL``). Where one of them
+fails, all of them are run again, each in a savepoint of its own, so that it does not undo its neighbours.
 """
 
 from __future__ import annotations
@@ -132,13 +132,26 @@ def make_engine(url: str) -> Engine:
 def _commit(connection: Connection, group: list[_Change]) -> None:
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        for change in group:
-            _apply(connection, change)
+        if not _apply_all(connection, group):
+            connection.rollback()
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for change in group:
+                _apply(connection, change)
         connection.commit()
     except BaseException as error:  # noqa: BLE001 - whatever it was, nobody of this group may believe in the commit
         connection.rollback()
         for change in group:
             change.error = change.error or error
+
+
+def _apply_all(connection: Connection, group: list[_Change]) -> bool:
+    """Apply the changes without savepoints, which cost as much as a small change; False if one of them fails."""
+    try:
+        for change in group:
+            change.result = change.run(connection)
+    except BaseException:  # noqa: BLE001 - run again, it is carried to the caller
+        return False
+    return True
 
 
 def _apply(connection: Connection, change: _Change) -> None:

@@ -244,7 +244,7 @@ class Queue:
 
 def refuse_what_never_fits(connection: Connection, queued: Sequence[Candidate]) -> list[str]:
     """End those of the queued tasks that no site can ever run; the workloads they belong to."""
-    known = sites.everyone(connection)
+    known = sites.everyone(connection) if queued else []
     touched = []
     for candidate in queued if known else ():
         why = never_fits(candidate, known)

@@ -26,6 +26,10 @@ _COUNT = (
     .values(sequence=parents.c.sequence + 1)
     .returning(parents.c.sequence)
 )
+_INSERT, _INSERT_TAGS = insert(tasks), insert(tags)
+_KNOWN = select(tasks.c.id, tasks.c.state).where(
+    tasks.c.workload == bindparam("parent"), tasks.c.key == bindparam("known")
+)
 _TASK = select(tasks).where(tasks.c.id == bindparam("wanted"))
 _ATTEMPTS = (
     select(attempts)
@@ -37,16 +41,14 @@ _ATTEMPTS = (
 def create(connection: Connection, new: NewTask) -> Created:
     """Insert a task, or answer the one that has its key in the workload already."""
     if new.workload is not None and new.key is not None:
-        known = connection.execute(
-            select(tasks.c.id, tasks.c.state).where(tasks.c.workload == new.workload, tasks.c.key == new.key)
-        ).one_or_none()
+        known = connection.execute(_KNOWN, {"parent": new.workload, "known": new.key}).one_or_none()
         if known is not None:
             return Created(id=known.id, key=new.key, state=State(known.state), created=False)
     task = new_id()
-    connection.execute(insert(tasks).values(_row(connection, task, new)))
+    connection.execute(_INSERT, _row(connection, task, new))
     if new.spec.tags:
         pairs = [{"owner": new.owner, "task": task, "key": key, "value": value} for key, value in new.spec.tags.items()]
-        connection.execute(insert(tags), pairs)
+        connection.execute(_INSERT_TAGS, pairs)
     return Created(id=task, key=new.key, state=State.QUEUED, created=True)
 
 

@@ -192,7 +192,8 @@ def _received(connection: Connection, key: str, since_us: int, beside: Path, pat
     if found is None or found.created_us != since_us or found.state is not DropState.RECEIVING:
         raise Conflict("A later request has taken this name over.")
     store.move(connection, key, DropState.RECEIVING, DropState.RECEIVED)
-    beside.replace(path)
+    if beside.exists():  # not when this is run a second time
+        beside.replace(path)
     sync(path.parent)
 
 
