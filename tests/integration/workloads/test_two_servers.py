@@ -17,7 +17,7 @@ from penstock.settings import Settings
 from penstock.tasks.handout import Holder, Known
 from penstock.tasks.models import Executor, NewTask, Room, TaskSpec
 
-AT_ONCE_S = 1.0  # what a wake-up may take; a poll would be found out by this
+AT_ONCE_S = 10.0  # far more than a wake-up takes, far less than the long-poll waits for one
 SPEC = TaskSpec(executors=[Executor(image="penstock/tools:1", command=["true"])])
 
 
@@ -86,7 +86,7 @@ async def test_a_workload_canceled_at_the_one_that_does_not_lead_ends_at_once(tw
     begun = time.monotonic()
     await second.client.post(f"/api/v1/workloads/{created['id']}:cancel")
     await second.until(created["id"], "CANCELED")
-    assert time.monotonic() - begun < 3 * AT_ONCE_S
+    assert time.monotonic() - begun < AT_ONCE_S
 
 
 async def test_nothing_is_leased_twice(two: tuple[Site, Site]) -> None:
@@ -137,7 +137,7 @@ async def test_two_writers_of_an_upload_at_two_servers_do_not_mix(two: tuple[Sit
     begun = time.monotonic()
     refused = await second.client.patch(path, content=b"x" * 90, headers=tus(10))
     assert refused.status_code in (204, 409), refused.text
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < AT_ONCE_S
     silent.set()  # the client reads no answer before it has sent what it wanted to
     assert (await hanging).status_code == 423
     if refused.status_code == 409:

@@ -36,10 +36,10 @@ async def test_live_tasks_are_told_by_owner_and_state(site: Site) -> None:
     assert told['penstock_tasks{owner="ada",state="INITIALIZING"}'] == 1
     assert told['penstock_tasks{owner="ada",state="QUEUED"}'] == 1
     assert told['penstock_leases{site="local"}'] == 1
-    assert 25 < told['penstock_lease_left_seconds{site="local"}'] <= 30
+    assert 0 < told['penstock_lease_left_seconds{site="local"}'] <= 30
     assert told['penstock_site_slots{site="local"}'] == 16
-    assert 0 <= told['penstock_site_silent_seconds{site="local"}'] < 5
-    assert 0 <= told["penstock_queue_oldest_seconds"] < 5
+    assert 0 <= told['penstock_site_silent_seconds{site="local"}'] < 30
+    assert 0 <= told["penstock_queue_oldest_seconds"] < 30
 
 
 async def test_what_has_ended_is_not_counted_among_what_is(site: Site) -> None:
