@@ -74,14 +74,14 @@ def take(free: Room, candidate: Candidate) -> Room:
 def never_fits(candidate: Candidate, sites: Sequence[Place]) -> str:
     """Why no site can ever run it, or an empty string. Without any site nothing can be said: it waits."""
     able = [site for site in sites if candidate.tags.items() <= site.tags.items()]
-    if not sites or any(_fits(candidate, site.room, HeadRoom.of(site.room, 0, 0)) for site in able):
+    if not sites or any(_fits(candidate, site.room.of_one_task(), HeadRoom.of(site.room, 0, 0)) for site in able):
         return ""
     if not able:
         known = "; ".join(f"{site.name}: {_shown(site.tags)}" for site in sites)
         return f"This task can never run here: no site has the tags {_shown(candidate.tags)} ({known})."
-    largest = max(able, key=lambda site: (site.room.cpu_cores, site.room.ram_gb))
+    largest = max(able, key=lambda site: (site.room.of_one_task().cpu_cores, site.room.of_one_task().ram_gb))
     needs = f"{candidate.cpu_cores:g} CPU cores, {candidate.ram_gb:g} GB of memory, {candidate.disk_gb:g} GB of disk"
-    room = largest.room
+    room = largest.room.of_one_task()
     has = f"{room.cpu_cores:g} CPU cores, {room.ram_gb:.1f} GB of memory, {room.disk_gb:.1f} GB of disk"
     share = " (head tasks may use half of the memory)" if candidate.kind is Kind.HEAD else ""
     return f"This task can never run here: it needs {needs}; the largest site, {largest.name}, has {has}{share}."

@@ -262,6 +262,19 @@ class Room(_Model):
     ram_gb: float
     disk_gb: float
     slots: int
+    # The most that one task can have, where that is less: the nodes of a cluster do not add up for a pod.
+    task_cores: float | None = None
+    task_ram_gb: float | None = None
+
+    def of_one_task(self) -> Room:
+        """What a task can have when it is alone here."""
+        cores, ram_gb = self.task_cores, self.task_ram_gb
+        return Room(
+            cpu_cores=self.cpu_cores if cores is None else min(cores, self.cpu_cores),
+            ram_gb=self.ram_gb if ram_gb is None else min(ram_gb, self.ram_gb),
+            disk_gb=self.disk_gb,
+            slots=self.slots,
+        )
 
 
 class Progress(_Model):

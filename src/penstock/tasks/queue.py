@@ -134,8 +134,8 @@ class Queue:
         return True
 
     async def largest_site(self) -> Room:
-        """What the largest site has; one core and one gigabyte while none has registered."""
-        rooms = [site.room for site in await self._database.read(sites.everyone)] or [
+        """The most that one task can have; one core and one gigabyte while no site has registered."""
+        rooms = [site.room.of_one_task() for site in await self._database.read(sites.everyone)] or [
             Room(cpu_cores=1, ram_gb=1, disk_gb=1, slots=1)
         ]
         return max(rooms, key=lambda room: (room.cpu_cores, room.ram_gb))

@@ -147,6 +147,8 @@ sites = Table(
     Column("ram_gb", Float, nullable=False),
     Column("disk_gb", Float, nullable=False),
     Column("slots", Integer, nullable=False),
+    Column("task_cores", Float),
+    Column("task_ram_gb", Float),
     Column("mounts_workspace", Integer, nullable=False),
     Column("seen_us", BigInteger, nullable=False),
 )

@@ -95,5 +95,13 @@ def test_what_never_fits_is_told_with_both_sides_of_the_comparison() -> None:
     )
 
 
+def test_what_only_all_nodes_of_a_site_have_together_never_fits() -> None:
+    cluster = SITE.model_copy(update={"task_cores": 2, "task_ram_gb": 4})
+    assert never_fits(_process("p", cpu=2), [Site("cluster", cluster, {})]) == ""
+    assert "the largest site, cluster, has 2 CPU cores, 4.0 GB" in never_fits(
+        _process("p", cpu=3), [Site("cluster", cluster, {})]
+    )
+
+
 def test_a_head_that_wants_more_than_its_half_never_fits() -> None:
     assert "half of the memory" in never_fits(Candidate("h", Kind.HEAD, 0.05, 5, 0), [Site("local", SITE, {})])

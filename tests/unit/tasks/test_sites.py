@@ -73,6 +73,13 @@ async def test_a_size_that_no_site_with_the_tags_has_is_refused_at_create(site: 
         await site.create(cpu_cores=64, tags={"disk": "nvme"})
 
 
+async def test_a_workload_is_told_what_one_task_can_have_not_what_all_nodes_have_together(site: Site) -> None:
+    nodes = ROOM.model_copy(update={"task_cores": 1.5, "task_ram_gb": 1})
+    await site.queue.register(PLAIN, nodes, {}, [], mounts=True)
+    told = await site.queue.largest_site()
+    assert (told.cpu_cores, told.ram_gb) == (1.5, 1)
+
+
 async def test_a_process_of_a_workload_that_no_site_can_serve_ends_saying_why(site: Site) -> None:
     await _register(site, PLAIN)
     made = await site.create(workload=new_id(), key="k", tags={"disk": "nvme"})

@@ -63,6 +63,12 @@ def test_nodes_that_take_no_pods_offer_nothing() -> None:
     assert (space.total.cpu_cores, space.total.slots) == (4, 7)
 
 
+def test_one_task_can_have_what_the_largest_node_has() -> None:
+    total = of_nodes([node("a"), node("b")], [], settings(), OURS).total
+    assert (total.cpu_cores, total.of_one_task().cpu_cores) == (8, 4)
+    assert total.of_one_task().ram_gb == pytest.approx(total.ram_gb / 2, abs=0.01)
+
+
 def test_a_site_that_is_kept_on_one_node_has_the_room_of_that_node() -> None:
     space = of_nodes([node("a"), node("b")], [], settings(workspace_node="b"), OURS)
     assert space.total.cpu_cores == 4
