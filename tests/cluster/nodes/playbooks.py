@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,10 +10,13 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 KUBECONFIG = Path.home() / ".config" / "penstock" / "single-node.kubeconfig"
+KUBECTL = "/usr/local/bin/kubectl"
 NODES = 1  # further ones
+PLAY_S = 900
 
 
 @dataclass(frozen=True)
@@ -39,18 +43,19 @@ class Played:
         return found
 
 
-def play(name: str, *arguments: str) -> Played:
+def play(name: str, *arguments: str, inventory: str = "single_node", **environment: str) -> Played:
     """Run it to its end; a failure shows the end of its output."""
-    command = [
-        str(Path(sys.executable).parent / "ansible-playbook"),
-        "-i",
-        "inventories/single_node",
-        f"playbooks/{name}.yml",
-    ]
+    program = str(Path(sys.executable).parent / "ansible-playbook")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PENSTOCK_")}
     plain = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
     began = time.monotonic()
     done = subprocess.run(
-        [*command, *arguments], cwd=ROOT, env=os.environ | plain, capture_output=True, text=True, check=False
+        [program, "-i", f"inventories/{inventory}", f"playbooks/{name}.yml", *arguments],
+        cwd=ROOT,
+        env=clean | plain | environment,
+        capture_output=True,
+        text=True,
+        timeout=PLAY_S,
     )
     assert done.returncode == 0, f"{name}.yml failed:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     return Played(done.stdout, time.monotonic() - began)
@@ -61,9 +66,31 @@ def bring_up(*arguments: str) -> Played:
     return play("cluster", "-e", f"nodes={NODES}", *arguments)
 
 
-def kubectl(*words: str, text: str | None = None, seconds: float = 180) -> str:
-    """What kubectl answers."""
-    command = ["kubectl", f"--kubeconfig={KUBECONFIG}", *words]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=seconds)
-    assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
-    return done.stdout
+def set_up(*arguments: str) -> Played:
+    """The same, and Penstock on it."""
+    return play("site", "-e", f"nodes={NODES}", *arguments)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that a kubeconfig reaches."""
+
+    kubeconfig: Path
+
+    def command(self, *words: str) -> list[str]:
+        """The words of kubectl for it."""
+        return [KUBECTL, f"--kubeconfig={self.kubeconfig}", *words]
+
+    def kubectl(self, *words: str, text: str | None = None, seconds: float = 180) -> str:
+        """What kubectl answers; it must succeed."""
+        done = subprocess.run(self.command(*words), input=text, capture_output=True, text=True, timeout=seconds)
+        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
+        return done.stdout
+
+    def get(self, *words: str) -> Any:
+        """Objects as JSON."""
+        return json.loads(self.kubectl("get", *words, "--output", "json"))
+
+
+THIS = Cluster(KUBECONFIG)
+kubectl = THIS.kubectl

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.cluster.platform.conftest import Cluster, changed, play
+from tests.cluster.nodes.playbooks import Cluster, set_up
 
 from penstock.clock import Deadline
 from penstock.pipelines.examples import fetch
 
 FOLDER = Path.home() / ".config" / "penstock" / "penstock"
 NAMESPACE = "penstock"
-INVENTORY = ("-i", "inventories/single_node")
 RUN_S = 300
 CALLS = ("bcftools", "view", "--no-header", "--no-version")
 
@@ -52,8 +51,8 @@ class Watching:
 
     def __init__(self, cluster: Cluster) -> None:
         self.names: set[str] = set()
-        command = [*_kubectl(cluster), "get", "pods", "--watch", "--output", "name", "--selector", "penstock/task"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        words = ("get", "pods", "--namespace", NAMESPACE, "--watch", "--output", "name", "--selector", "penstock/task")
+        self._process = subprocess.Popen(cluster.command(*words), stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -68,10 +67,6 @@ class Watching:
         return self.names
 
 
-def _kubectl(cluster: Cluster) -> list[str]:
-    return ["/usr/local/bin/kubectl", "--kubeconfig", str(cluster.kubeconfig), "--namespace", NAMESPACE]
-
-
 def call_variants(output: Path, environment: dict[str, str] | None = None) -> None:
     inputs = [word for role, files in fetch("lambda").items() for word in (f"--{role}", *map(str, files))]
     penstock("run", "variants", *inputs, "--output", str(output), state=output.parent, environment=environment)
@@ -82,11 +77,11 @@ def records(folder: Path) -> str:
 
 
 def test_a_second_run_changes_nothing(cluster: Cluster) -> None:
-    assert changed(play(*INVENTORY, "playbooks/site.yml")) == 0
+    assert set_up().changes == []
 
 
 def test_a_dry_run_on_a_finished_site_changes_nothing(cluster: Cluster) -> None:
-    assert changed(play(*INVENTORY, "playbooks/site.yml", "--check")) == 0
+    assert set_up("--check").changes == []
 
 
 def test_variants_finds_what_the_local_backend_finds_with_every_process_a_pod_of_its_own(
