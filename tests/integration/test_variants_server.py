@@ -11,6 +11,7 @@ from textwrap import dedent
 
 import pytest
 from tests.conftest import RunningServer, end_runners
+from tests.integration import rocrate
 
 from penstock.pipelines.check import check_folder
 from penstock.pipelines.examples import fetch
@@ -95,7 +96,12 @@ def test_an_example_comes_back_with_its_calls_table_and_picture(
         "calls.vcf.gz.csi",
         "summary.tsv",
         "calls.png",
+        "report.html",
+        "ro-crate-metadata.json",
     }
+    assert rocrate.problems(found) == []
+    page = (found / "report.html").read_text()
+    assert all(words in page for words in ("Variant calling", "data:image/png;base64,", "samtools 1", "align"))
     assert len(records(found / "calls.vcf.gz")) == count
     assert (found / "calls.png").read_bytes().startswith(b"\x89PNG")
 

@@ -83,6 +83,19 @@ def write_config(
     write_durably(work / "config.json", json.dumps(document, indent=2).encode() + b"\n")
 
 
+def input_digests(places: Places, workload: Workload, halt: Halt) -> dict[str, str]:
+    """SHA-256 of every input by ``<role>/<name>``: what was sent was checked, what was fetched is read now."""
+    digests = {}
+    for given in workload.inputs:
+        path = member_path(places.inputs(workload.id), given.member)
+        if given.sha256 is not None:
+            digests[given.member] = given.sha256
+        elif path.is_file():
+            with path.open("rb") as file:
+                digests[given.member], _ = digest(file, halt)
+    return digests
+
+
 def check_own_data(places: Places, owner: str, url: str) -> None:
     """InvalidInput unless ``url`` is a plain file of the owner's, reached without a link."""
     folder, name = _open_folder(places.data(owner), own_data_path(url, owner), url)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from penstock.clock import Deadline
 from penstock.tasks.models import Created, NewTask, Progress, Task
 
 
@@ -25,6 +26,9 @@ class Tasks(Protocol):
 
     async def head(self, workload: str) -> Task | None:
         """Its head task."""
+
+    async def changes(self, workload: str, after: int, deadline: Deadline) -> tuple[list[Task], int]:
+        """Its processes that changed after this sequence, with their attempts, and the new sequence."""
 
     async def failures(self, workload: str) -> list[Task]:
         """Its failed processes with their attempts, oldest first."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from penstock.clock import iso
 from penstock.workloads.models import HAS_RESULTS, Result, Workload
-from penstock.workloads.results import ARCHIVE, FILES, MANIFEST
+from penstock.workloads.results import ARCHIVE, FILES, MANIFEST, REPORT
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #888; --accent: #0a6e8a; }
@@ -61,7 +61,13 @@ def _message(workload: Workload) -> str:
 def _whole(workload: Workload) -> str:
     if not _downloadable(workload):
         return ""
-    return f'<p class="whole"><a href="{ARCHIVE}">Everything ({ARCHIVE})</a><a href="{MANIFEST}">Checksums</a></p>'
+    links = [(ARCHIVE, f"Everything ({ARCHIVE})"), *_report(workload), (MANIFEST, "Checksums")]
+    buttons = "".join(f'<a href="{url}">{text}</a>' for url, text in links)
+    return f'<p class="whole">{buttons}</p>'
+
+
+def _report(workload: Workload) -> list[tuple[str, str]]:
+    return [(_link(one), "Report") for one in _results(workload) if one.name == REPORT]
 
 
 def _table(workload: Workload) -> str:

@@ -8,8 +8,7 @@ import yaml
 
 from penstock.clock import Deadline
 from penstock.pipelines.engines import head_task
-from penstock.pipelines.models import DEFINITION, Definition
-from penstock.pipelines.models import Results as WantedResults
+from penstock.pipelines.models import DEFINITION, Definition, Pipeline
 from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
 from penstock.staging.transfers import Means
@@ -73,10 +72,10 @@ class Preparation:
         pipeline = await self._threads.run(self._catalogue.get, workload.pipeline, workload.version)
         await self._tasks.create([head_task(pipeline, workload=workload.id, owner=workload.owner)])
 
-    def wanted_results(self, workload: Workload) -> WantedResults:
-        """What the workload's own copy of its pipeline hands back: the catalogue may have moved on. Blocks."""
-        text = (self._places.pipeline(workload.id) / DEFINITION).read_text()
-        return Definition.model_validate(yaml.safe_load(text)).results
+    def own_pipeline(self, workload: Workload) -> Pipeline:
+        """The workload's own copy of its pipeline: the catalogue may have moved on. Blocks."""
+        folder = self._places.pipeline(workload.id)
+        return Pipeline(Definition.model_validate(yaml.safe_load((folder / DEFINITION).read_text())), folder)
 
 
 def fetching(settings: Settings, find_storage: FindStorage | None = None) -> Fetching:

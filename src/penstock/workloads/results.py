@@ -5,10 +5,11 @@ The packed folder appears under its owner by one rename; a second try after a ki
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import zstandard
@@ -20,10 +21,25 @@ from penstock.workloads.places import FILE_MODE, Places, remove_tree, sync, sync
 
 FILES, MANIFEST, ARCHIVE = "files", "manifest.sha256", "results.tar.zst"
 LEVEL = 3  # variant files are compressed already; more costs time and gains little
+REPORT, CRATE = "report.html", "ro-crate-metadata.json"
+OWN = "penstock-"  # before the name of what tells of the results, where the pipeline makes a file of that name itself
+
+Describe = Callable[[Path, Sequence[Result], str], bytes]  # of the folder, what is in it, and the new file's name
 
 
-def publish(places: Places, owner: str, workload: str, root: Path, names: Sequence[str], halt: Halt) -> list[Result]:
-    """Pack the files ``names`` below ``root`` into the owner's results and return what is there."""
+def publish(
+    places: Places,
+    owner: str,
+    workload: str,
+    root: Path,
+    names: Sequence[str],
+    halt: Halt,
+    described: Sequence[tuple[str, Describe]] = (),
+) -> list[Result]:
+    """Pack the files ``names`` below ``root`` into the owner's results and return what is there.
+
+    ``described`` are further files that tell of the others; each is told of those before it.
+    """
     target = places.results(owner, workload)
     if target.is_dir():
         return read_published(target)
@@ -31,6 +47,9 @@ def publish(places: Places, owner: str, workload: str, root: Path, names: Sequen
     remove_tree(packing)
     places.make(packing / FILES)
     results = [_take(places, root / name, packing / FILES, name, halt) for name in sorted(set(names) - {MANIFEST})]
+    for name, describe in described:
+        results.append(_describe(packing / FILES, _free(name, packing / FILES), describe, results))
+    results.sort(key=lambda one: one.name)
     _write(packing / MANIFEST, manifest(results).encode())
     _archive(packing, results, halt)
     sync_tree(packing, len(results))
@@ -80,6 +99,19 @@ def _take(places: Places, source: Path, folder: Path, name: str, halt: Halt) -> 
         os.fchmod(file.fileno(), FILE_MODE)
         found, size = digest(file, halt)
     return Result(name=name, size=size, sha256=found)
+
+
+def _free(name: str, folder: Path) -> str:
+    """``name``, or one that nothing in ``folder`` has."""
+    while (folder / name).exists():
+        name = OWN + name
+    return name
+
+
+def _describe(folder: Path, name: str, describe: Describe, results: Sequence[Result]) -> Result:
+    content = describe(folder, results, name)
+    _write(folder / name, content)
+    return Result(name=name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 def _archive(packing: Path, results: Sequence[Result], halt: Halt) -> None:

@@ -12,6 +12,8 @@ from penstock.workloads.lifecycle import Lifecycle
 from penstock.workloads.models import WORKING, Result, State, Workload
 from penstock.workloads.places import Places, remove_tree
 from penstock.workloads.preparation import Preparation
+from penstock.workloads.provenance import Provenance
+from penstock.workloads.record import Past
 from penstock.workloads.results import publish, read_published
 from penstock.workloads.threads import Threads
 
@@ -29,6 +31,7 @@ class Running:
         self._threads = threads
         self._tasks = tasks
         self._preparation = preparation
+        self._provenance = Provenance(lifecycle, places, tasks, preparation)
         self._told: dict[str, Progress] = {}
 
     async def queued(self, workload: Workload, _halt: Halt) -> None:
@@ -53,7 +56,8 @@ class Running:
 
     async def pack(self, workload: Workload, halt: Halt) -> None:
         """Publish the files that the pipeline calls its results."""
-        results = await self._threads.run(self._pack, workload, halt)
+        whole, past = await self._provenance.look(workload.id)
+        results = await self._threads.run(self._pack, whole, past, halt)
         await self._lifecycle.move(workload.id, [State.PACKING], State.SUCCEEDED, results=tuple(results))
 
     async def fail(self, workload: Workload, reason: str) -> None:
@@ -64,28 +68,33 @@ class Running:
     async def _failed(self, workload: Workload, head: Task | None, halt: Halt) -> None:
         await self._tasks.cancel_workload(workload.id)
         failed = await self._tasks.failures(workload.id)
-        results = await self._threads.run(self._publish_logs, workload, logs(head, failed), halt)
+        whole, past = await self._provenance.look(workload.id)
         reason = failure_reason(head, failed)
+        results = await self._threads.run(self._publish_logs, whole, past, logs(head, failed), reason, halt)
         await self._lifecycle.move(workload.id, [State.RUNNING], State.FAILED, reason, results=tuple(results))
 
-    def _pack(self, workload: Workload, halt: Halt) -> list[Result]:
+    def _pack(self, workload: Workload, past: Past, halt: Halt) -> list[Result]:
         published = self._places.results(workload.owner, workload.id)
         if published.is_dir():  # before a kill; the workload's folder may be gone by now, or partly
             results = read_published(published)
         else:
-            wanted = self._preparation.wanted_results(workload)
+            wanted = self._preparation.own_pipeline(workload).definition.results
             folder = self._places.work(workload.id) / wanted.folder
             names = find_results(folder, wanted.files) if folder.is_dir() else []
-            results = publish(self._places, workload.owner, workload.id, folder, names, halt)
+            described = self._provenance.describe(workload, State.SUCCEEDED, "", past, halt)
+            results = publish(self._places, workload.owner, workload.id, folder, names, halt, described)
         remove_tree(self._places.workload(workload.id))
         return results
 
-    def _publish_logs(self, workload: Workload, texts: dict[str, str], halt: Halt) -> list[Result]:
+    def _publish_logs(
+        self, workload: Workload, past: Past, texts: dict[str, str], reason: str, halt: Halt
+    ) -> list[Result]:
         folder = self._places.make(self._places.logs(workload.id))
         for name, text in texts.items():
             (folder / name).write_text(text)
         names = [f"logs/{name}" for name in texts]
-        return publish(self._places, workload.owner, workload.id, folder.parent, names, halt)
+        described = self._provenance.describe(workload, State.FAILED, reason, past, halt)
+        return publish(self._places, workload.owner, workload.id, folder.parent, names, halt, described)
 
     async def _tell_progress(self, workload: str) -> None:
         progress = await self._tasks.progress(workload)

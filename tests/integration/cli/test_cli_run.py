@@ -28,7 +28,12 @@ def test_a_run_brings_back_verified_results_and_leaves_nothing_at_the_server(she
     assert (shell.folder / "out" / "summary.tsv").read_text() == "text\tlines_counted\na\t6\nb\t2\n"
     for result in told["results"]:  # type: ignore[attr-defined]
         assert sha256(shell.folder / result["path"]) == result["sha256"]
-    assert {path.name for path in (shell.folder / "out").iterdir()} == {"summary.tsv", "counts"}
+    assert {path.name for path in (shell.folder / "out").iterdir()} == {
+        "summary.tsv",
+        "counts",
+        "report.html",
+        "ro-crate-metadata.json",
+    }
     assert told["acknowledged"] is True
     assert "removed" in shell.wrong("status", str(told["id"]), code=2)
     assert list((shell.folder / "state" / "runs").iterdir()) == []
@@ -53,7 +58,7 @@ def test_on_a_terminal_bars_move_and_ticks_stay(shell: Shell) -> None:
     assert "━" in screen
     assert "Running" in screen
     assert "count" in screen
-    for done in ("Uploaded 1 file", "Ran 2 processes", "Downloaded 2 files", "Succeeded"):
+    for done in ("Uploaded 1 file", "Ran 2 processes", "Downloaded 4 files", "Succeeded"):
         assert done in screen
     assert "\x1b[?25h" in screen.rpartition("\x1b[?25l")[2], "the cursor stays hidden"
 

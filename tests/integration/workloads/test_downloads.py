@@ -17,6 +17,7 @@ from penstock.settings import Settings
 from penstock.tasks.models import Outcome
 
 RESULTS = {"results/a table.tsv": b"n\t3\n" * 1000, "results/<b>.txt": b"hostile name"}
+TOLD = ("report.html", "ro-crate-metadata.json")
 
 
 class Finished:
@@ -109,9 +110,25 @@ async def test_the_archive_holds_the_files_and_a_manifest_that_fits(finished: An
         held = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
     manifest = (await finished.get("manifest.sha256", auth=finished.account)).text
     assert held.pop("manifest.sha256").decode() == manifest
-    assert held == RESULTS
+    for name in TOLD:
+        assert held[name] == (await finished.get(f"files/{name}", auth=finished.account)).content
+    assert {name: held[name] for name in held if name not in TOLD} == RESULTS
     lines = dict(reversed(line.split("  ", 1)) for line in manifest.splitlines())
-    assert lines == {name: hashlib.sha256(content).hexdigest() for name, content in RESULTS.items()}
+    assert lines == {name: hashlib.sha256(content).hexdigest() for name, content in held.items()}
+
+
+async def test_report_and_crate_tell_of_the_results(finished: Any) -> None:
+    page = await finished.get("files/report.html", auth=finished.account)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "sandbox" in page.headers["Content-Security-Policy"]
+    assert "results/&lt;b&gt;.txt" in page.text
+    crate = (await finished.get("files/ro-crate-metadata.json", auth=finished.account)).json()
+    told = {entity["@id"]: entity for entity in crate["@graph"]}
+    digest = hashlib.sha256(RESULTS["results/a table.tsv"]).hexdigest()
+    assert told["results/a%20table.tsv"]["sha256"] == digest
+    assert told["report.html"]["sha256"] == hashlib.sha256(page.content).hexdigest()
+    assert told["#input/text/a.txt"]["sha256"] == hashlib.sha256(b"a").hexdigest()
+    assert (await finished.get(auth=finished.account, headers={"Accept": "text/html"})).text.count(">Report<") == 1
 
 
 async def test_a_file_comes_in_ranges_and_says_its_digest(finished: Any) -> None:
@@ -155,9 +172,12 @@ async def test_a_browser_gets_a_page_with_escaped_names_that_runs_nothing(finish
 async def test_a_program_gets_the_list_as_json(finished: Any) -> None:
     listed = (await finished.get(auth=finished.account, headers={"Accept": "application/json"})).json()
     assert listed["state"] == "SUCCEEDED"
-    assert {one["name"]: one["size"] for one in listed["results"]} == {k: len(v) for k, v in RESULTS.items()}
-    for one in listed["results"]:
-        assert (await finished.get(one["url"], auth=finished.account)).content == RESULTS[one["name"]]
+    found = {one["name"]: one for one in listed["results"]}
+    assert found.keys() == {*RESULTS, *TOLD}
+    for name, content in RESULTS.items():
+        one = found[name]
+        assert one["size"] == len(content)
+        assert (await finished.get(one["url"], auth=finished.account)).content == content
 
 
 async def test_there_is_nothing_to_download_before_the_end(site: Any) -> None:

@@ -27,7 +27,8 @@ async def test_kept_results_outlive_their_workload_and_are_inputs_of_the_next(si
     answer = await keep(site, done, "study")
     assert answer.status_code == 201, answer.text
     told = answer.json()
-    assert (told["name"], told["files"], told["bytes"]) == ("study", 2, 5)
+    assert (told["name"], told["files"]) == ("study", 4)  # with its report and where it comes from
+    assert told["bytes"] > 5
     await site.client.post(f"/api/v1/workloads/{done}:acknowledge")
     await site.until(done, "GONE")
     assert (site.workspace / "owners/ada/data/study/results/deep/table.tsv").read_bytes() == b"n\t3\n"
@@ -107,15 +108,15 @@ async def test_workloads_bytes_and_files_are_in_the_metrics(site: Any, done: str
     await site.create({"b.txt": b"12345"})
     text = (await site.client.get("/metrics")).text
     assert 'penstock_workloads{state="SUCCEEDED"} 1.0' in text
-    assert 'penstock_workload_bytes{state="SUCCEEDED"} 5.0' in text
     assert 'penstock_workload_bytes{state="UPLOADING"} 5.0' in text
-    assert 'penstock_workload_files{state="SUCCEEDED"} 2.0' in text
+    assert 'penstock_workload_files{state="SUCCEEDED"} 4.0' in text
     assert "penstock_workspace_free_bytes" in text
 
 
 async def test_a_list_shows_what_each_holds_and_an_operator_sees_all(site: Any, done: str) -> None:
     (one,) = (await site.client.get("/api/v1/workloads")).json()["workloads"]
-    assert (one["bytes"], one["files"]) == (5, 2)
+    assert one["files"] == 4
+    assert one["bytes"] > 5
     operator = {"Authorization": f"Bearer {await site.inside.access.issue('root', ['admin'])}"}
     eve = {"Authorization": f"Bearer {await site.token_of('eve')}"}
     async with httpx.AsyncClient(base_url=site.url) as http:

@@ -15,8 +15,9 @@ async def test_a_workload_goes_from_upload_to_results_by_itself(site: Any) -> No
     created = await site.submit(FILES, parameters={"width": 40}, name="first")
     body = await site.run(created["id"], {"results/table.tsv": b"n\t3\n", "results/deep/plot.svg": b"<svg/>"})
     assert body["state"] == "SUCCEEDED"
-    assert [one["name"] for one in body["results"]] == ["results/deep/plot.svg", "results/table.tsv"]
-    assert body["results"][1]["sha256"] == hashlib.sha256(b"n\t3\n").hexdigest()
+    found = {one["name"]: one for one in body["results"]}
+    assert list(found) == ["report.html", "results/deep/plot.svg", "results/table.tsv", "ro-crate-metadata.json"]
+    assert found["results/table.tsv"]["sha256"] == hashlib.sha256(b"n\t3\n").hexdigest()
 
 
 async def test_every_change_of_state_is_an_event_with_a_time(site: Any) -> None:
@@ -105,7 +106,7 @@ async def test_a_failed_engine_fails_the_workload_with_its_words_and_logs(site: 
     await site.end(created["id"], Outcome.EXECUTOR_ERROR, "exit code 1", stderr="boom\nerror: a.txt is empty\nbye\n")
     body = await site.until(created["id"], "FAILED")
     assert "error: a.txt is empty" in body["reason"]
-    assert [one["name"] for one in body["results"]] == ["logs/engine.txt"]
+    assert [one["name"] for one in body["results"]] == ["logs/engine.txt", "report.html", "ro-crate-metadata.json"]
     text = (await site.client.get(body["results"][0]["url"])).text
     assert "boom" in text
 

@@ -57,6 +57,9 @@ class Queue:
     async def head(self, workload: str) -> Task | None:
         return self.heads.get(workload)
 
+    async def changes(self, _workload: str, after: int, _deadline: Deadline) -> tuple[list[Task], int]:
+        return [], after
+
     async def failures(self, _workload: str) -> list[Task]:
         return []
 

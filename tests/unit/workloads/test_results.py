@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from penstock.workloads.halt import Halt, Halted
+from penstock.workloads.models import Result
 from penstock.workloads.places import Places
 from penstock.workloads.results import manifest, parse_manifest, publish, read_published
 
@@ -113,6 +115,24 @@ def test_nothing_appears_before_all_is_packed_wherever_it_is_cut(work: Path) -> 
     assert looks > len(CONTENTS)
     assert {name: (folder / "files" / name).read_bytes() for name in CONTENTS} == CONTENTS
     assert not Places(work.parents[2]).packing("w").exists()
+
+
+def test_what_tells_of_the_results_is_packed_with_them_and_takes_nobodys_name(work: Path) -> None:
+    (work / "report.html").write_text("the pipeline's own")
+    places = Places(work.parents[2])
+
+    def describe(folder: Path, results: Sequence[Result], name: str) -> bytes:
+        assert (folder / "b.txt").exists()
+        return f"{name} after {len(results)}".encode()
+
+    described = [("report.html", describe), ("ro-crate-metadata.json", describe)]
+    results = publish(places, "ada", "w", work, ["b.txt", "report.html"], Halt(), described)
+    files = places.results("ada", "w") / "files"
+    assert [one.name for one in results] == ["b.txt", "penstock-report.html", "report.html", "ro-crate-metadata.json"]
+    assert (files / "report.html").read_text() == "the pipeline's own"
+    assert (files / "penstock-report.html").read_text() == "penstock-report.html after 2"
+    assert (files / "ro-crate-metadata.json").read_text() == "ro-crate-metadata.json after 3"
+    assert read_published(files.parent) == results
 
 
 def test_a_link_that_takes_a_files_place_is_not_followed(work: Path, tmp_path: Path) -> None:
