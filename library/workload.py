@@ -12,14 +12,13 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib  # ty
 try:
     from penstock.cli.arguments import read_definition, read_inputs
     from penstock.client.http import Server
-    from penstock.client.operations import CONNECTION, connect
+    from penstock.client.operations import CONNECTION, perform
     from penstock.client.outputs import Receipt, is_whole, read_receipt, write_receipt
     from penstock.client.patience import Patience
     from penstock.client.pipelines import get_pipeline
     from penstock.client.quiet import Quiet
     from penstock.client.runs import Order, Runs
     from penstock.client.workloads import State
-    from penstock.errors import PenstockError
     from penstock.pipelines.parameters import check_parameters
 
     MISSING = None
@@ -35,18 +34,6 @@ description:
   - Does nothing where O(output) holds the whole results of the same pipeline, parameters and contents of files.
   - A run that was interrupted goes on.
 options:
-  url:
-    description: Address of the server; default is E(PENSTOCK_URL), else C(http://127.0.0.1:8642).
-    type: str
-  token_file:
-    description: File with the token to send; default is E(PENSTOCK_TOKEN_FILE), else C(~/.config/penstock/token).
-    type: path
-  ca_file:
-    description: Certificate authority to trust besides the system's.
-    type: path
-  socket:
-    description: Unix socket to reach the server by.
-    type: path
   pipeline:
     description: Name of the pipeline.
     type: str
@@ -73,6 +60,7 @@ options:
     description: Whether the workload stays on the server.
     type: bool
     default: false
+extends_documentation_fragment: [penstock_connection]
 attributes:
   check_mode:
     support: full
@@ -171,12 +159,7 @@ def main() -> None:
     )
     if MISSING:
         module.fail_json(msg=missing_required_lib("penstock"), exception=MISSING)
-    try:
-        with connect(module.params) as server:
-            result = run(module, server)
-    except PenstockError as error:
-        module.fail_json(msg=str(error), code=error.code)
-    module.exit_json(**result)
+    perform(module, run)
 
 
 if __name__ == "__main__":

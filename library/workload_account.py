@@ -14,8 +14,7 @@ try:
     from penstock.client.accounts import Accounts, AccountState
     from penstock.client.digests import write_private
     from penstock.client.http import Server
-    from penstock.client.operations import CONNECTION, REDACTED, connect
-    from penstock.errors import PenstockError
+    from penstock.client.operations import CONNECTION, REDACTED, perform
 
     MISSING = None
 except ImportError:
@@ -29,18 +28,6 @@ description:
   - A workload's account is a name and a secret that open its results and nothing else.
   - A new secret is shown once. Name a O(secret_file), or register the result of a task with C(no_log).
 options:
-  url:
-    description: Address of the server; default is E(PENSTOCK_URL), else C(http://127.0.0.1:8642).
-    type: str
-  token_file:
-    description: File with the token to send; default is E(PENSTOCK_TOKEN_FILE), else C(~/.config/penstock/token).
-    type: path
-  ca_file:
-    description: Certificate authority to trust besides the system's.
-    type: path
-  socket:
-    description: Unix socket to reach the server by.
-    type: path
   workload:
     description: Id of the workload.
     type: str
@@ -60,6 +47,7 @@ options:
   secret_file:
     description: File on the controller that gets a new secret as C(NAME SECRET), 0600; it is then not returned.
     type: path
+extends_documentation_fragment: [penstock_connection]
 attributes:
   check_mode:
     support: full
@@ -158,12 +146,7 @@ def main() -> None:
     )
     if MISSING:
         module.fail_json(msg=missing_required_lib("penstock"), exception=MISSING)
-    try:
-        with connect(module.params) as server:
-            result = run(module, server)
-    except PenstockError as error:
-        module.fail_json(msg=str(error), code=error.code)
-    module.exit_json(**result)
+    perform(module, run)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib  # ty
 
 try:
     from penstock.client.http import Server
-    from penstock.client.operations import CONNECTION, Entry, chosen, connect, listed, removable, remove
+    from penstock.client.operations import CONNECTION, Entry, chosen, listed, perform, removable, remove
     from penstock.client.workloads import State, Workloads
     from penstock.clock import Deadline
-    from penstock.errors import PenstockError
 
     MISSING = None
 except ImportError:
@@ -27,18 +26,6 @@ description:
   - Acknowledges workloads on behalf of their owners, which removes files, results, account and tasks.
   - Check mode tells what would be removed, and how many bytes.
 options:
-  url:
-    description: Address of the server; default is E(PENSTOCK_URL), else C(http://127.0.0.1:8642).
-    type: str
-  token_file:
-    description: File with the token to send; default is E(PENSTOCK_TOKEN_FILE), else C(~/.config/penstock/token).
-    type: path
-  ca_file:
-    description: Certificate authority to trust besides the system's.
-    type: path
-  socket:
-    description: Unix socket to reach the server by.
-    type: path
   ids:
     description: Only these.
     type: list
@@ -64,6 +51,7 @@ options:
     description: Seconds to wait for the end of one that is canceled.
     type: int
     default: 60
+extends_documentation_fragment: [penstock_connection]
 attributes:
   check_mode:
     support: full
@@ -150,12 +138,7 @@ def main() -> None:
     )
     if MISSING:
         module.fail_json(msg=missing_required_lib("penstock"), exception=MISSING)
-    try:
-        with connect(module.params) as server:
-            result = run(module, server)
-    except PenstockError as error:
-        module.fail_json(msg=str(error), code=error.code)
-    module.exit_json(**result)
+    perform(module, run)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,8 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib  # ty
 try:
     from penstock.client.accounts import Accounts
     from penstock.client.http import Server
-    from penstock.client.operations import CONNECTION, chosen, connect, listed
+    from penstock.client.operations import CONNECTION, chosen, listed, perform
     from penstock.client.workloads import State
-    from penstock.errors import PenstockError
 
     MISSING = None
 except ImportError:
@@ -26,18 +25,6 @@ short_description: List workloads
 description:
   - Lists the workloads of one owner, or of all owners with an operator's token (scope C(admin)), and what they hold.
 options:
-  url:
-    description: Address of the server; default is E(PENSTOCK_URL), else C(http://127.0.0.1:8642).
-    type: str
-  token_file:
-    description: File with the token to send; default is E(PENSTOCK_TOKEN_FILE), else C(~/.config/penstock/token).
-    type: path
-  ca_file:
-    description: Certificate authority to trust besides the system's.
-    type: path
-  socket:
-    description: Unix socket to reach the server by.
-    type: path
   ids:
     description: Only these.
     type: list
@@ -59,6 +46,7 @@ options:
     description: Whether to look at the account of each, too.
     type: bool
     default: false
+extends_documentation_fragment: [penstock_connection]
 attributes:
   check_mode:
     support: full
@@ -130,12 +118,7 @@ def main() -> None:
     )
     if MISSING:
         module.fail_json(msg=missing_required_lib("penstock"), exception=MISSING)
-    try:
-        with connect(module.params) as server:
-            result = run(module, server)
-    except PenstockError as error:
-        module.fail_json(msg=str(error), code=error.code)
-    module.exit_json(**result)
+    perform(module, run)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from penstock.client.http import Server
 from penstock.client.workloads import FINAL, State
+from penstock.errors import PenstockError
 from penstock.settings import Settings
 
 CONNECTION: dict[str, dict[str, Any]] = {
@@ -50,6 +51,28 @@ def connect(parameters: Mapping[str, Any]) -> Server:
     """The server that a module's parameters name; what they leave out is read from the environment."""
     named: dict[str, Any] = {name: parameters[name] for name in CONNECTION if parameters.get(name)}
     return Server(Settings(**named))
+
+
+class Module(Protocol):
+    """What of an AnsibleModule is used here; it has no types of its own."""
+
+    params: dict[str, Any]
+
+    def exit_json(self, **result: object) -> NoReturn:
+        """Report and end the process."""
+
+    def fail_json(self, msg: str, **result: object) -> NoReturn:
+        """Report a failure and end the process."""
+
+
+def perform(module: Module, run: Callable[[Any, Server], dict[str, Any]]) -> NoReturn:
+    """Let a module run against the server that its parameters name, report what came of it, and end the process."""
+    try:
+        with connect(module.params) as server:
+            result = run(module, server)
+    except PenstockError as error:
+        module.fail_json(msg=str(error), code=error.code)
+    module.exit_json(**result)
 
 
 def listed(server: Server, owner: str | None, states: Iterable[str] = ()) -> list[Entry]:

@@ -20,12 +20,13 @@ from penstock.client.http import Server
 from penstock.settings import Settings
 
 LIBRARY = Path(__file__).resolve().parents[3] / "library"
+FRAGMENTS = LIBRARY.parent / "plugins" / "doc_fragments"
 Run = Callable[..., dict[str, Any]]
 
 
-def load(name: str) -> ModuleType:
+def load(name: str, folder: Path = LIBRARY) -> ModuleType:
     """A module of the library by its file."""
-    spec = importlib.util.spec_from_file_location(name, LIBRARY / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -4,28 +4,50 @@ from __future__ import annotations
 
 import builtins
 import json
+import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
-from tests.unit.ansible.conftest import Operated, Run, load
+from tests.unit.ansible.conftest import FRAGMENTS, LIBRARY, Operated, Run, load
 
 MODULES = ("workload", "workload_account", "workload_cleanup", "workload_info")
 DAY = 86_400
 SECRET = "the-new-secret"
 
 
+def documented_options(module: ModuleType) -> dict[str, Any]:
+    """Those of the module and of the fragments that it extends."""
+    documentation = yaml.safe_load(module.DOCUMENTATION)
+    options = dict(documentation["options"])
+    for name in documentation["extends_documentation_fragment"]:
+        fragment = load(name, FRAGMENTS).ModuleDocFragment.DOCUMENTATION
+        shared = yaml.safe_load(fragment)["options"]
+        assert not set(shared) & set(options)
+        options |= shared
+    return options
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_the_documentation_is_that_of_the_arguments(name: str) -> None:
     module = load(name)
-    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    documented = documented_options(module)
     assert set(documented) == set(module.ARGUMENTS)
     for option, spec in module.ARGUMENTS.items():
         said = documented[option]
         for key in ("type", "required", "default", "choices", "elements"):
             assert said.get(key) == spec.get(key), (option, key)
         assert said["description"]
+
+
+def test_ansible_doc_finds_the_connection_options_of_each_module() -> None:
+    command = [str(Path(sys.executable).with_name("ansible-doc")), "--json", *MODULES]
+    told = subprocess.run(command, cwd=LIBRARY.parent, capture_output=True, text=True, check=True).stdout
+    for name, found in json.loads(told).items():
+        assert set(found["doc"]["options"]) == set(load(name).ARGUMENTS), name
 
 
 @pytest.mark.parametrize("name", MODULES)
