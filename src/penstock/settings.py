@@ -22,9 +22,7 @@ def _state_home() -> Path:
 class Settings(BaseSettings):
     """What server, agent and client can be told. Sizes are bytes, times seconds, unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PENSTOCK_", extra="ignore", env_ignore_empty=True, env_parse_none_str="none"
-    )
+    model_config = SettingsConfigDict(env_prefix="PENSTOCK_", extra="ignore", env_ignore_empty=True)
 
     # Where the server is, and who calls
     url: str = Field(

@@ -21,6 +21,11 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
     assert Settings().port == 8642
 
 
+def test_none_is_a_way_to_authenticate_and_not_the_lack_of_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_AUTHENTICATION", "none")
+    assert Settings().authentication == "none"
+
+
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_PORT", "70000")
     with pytest.raises(ValidationError, match="port"):

@@ -103,6 +103,24 @@ def test_a_canceled_task_ends_the_watch_with_3(shell: Shell) -> None:
     assert watching.returncode == 3
 
 
+def test_a_watch_is_a_live_table_on_a_terminal(shell: Shell) -> None:
+    created = create(shell, "sleep 2")
+    code, screen = shell.on_terminal("task", "watch", created)
+    assert code == 0
+    assert screen.count("created") > 1  # the table was drawn again …
+    assert "\x1b[1A" in screen  # … over itself
+    assert screen.rindex("COMPLETE") > max(screen.rfind(state) for state in ("QUEUED", "INITIALIZING", "RUNNING"))
+
+
+def test_a_watch_into_a_pipe_is_a_line_for_each_state(shell: Shell) -> None:
+    created = create(shell, "sleep 2")
+    lines = shell("task", "watch", created).stderr.splitlines()
+    states = [line.split()[1] for line in lines if line.startswith(created)]
+    assert states == list(dict.fromkeys(states))
+    assert states[-1] == "COMPLETE"
+    assert "\x1b" not in "".join(lines)
+
+
 def test_tasks_are_listed_by_state_name_and_tag(shell: Shell) -> None:
     created = create(shell, "true", name="findable", tags={"study": "s1"})
     other = create(shell, "true", name="other", tags={"study": "s2"})
