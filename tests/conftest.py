@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +83,7 @@ class RunningServer:
         command = [*self.prefix, sys.executable, "-m", "penstock.cli.main", "serve", "--port", port]
         command += ["--data", str(self.data)]
         self.data.mkdir(parents=True, exist_ok=True)
+        (self.data / "run" / "address").unlink(missing_ok=True)  # of a server that was killed
         with (self.data.parent / f"{self.data.name}.log").open("a") as log:
             self.process = subprocess.Popen(
                 [*command, *self.arguments],
@@ -131,14 +132,11 @@ class RunningServer:
 
     def _address(self) -> str:
         assert self.process is not None
-        assert self.process.stdout is not None
-        deadline = Deadline.after(START_S)
-        while select.select([self.process.stdout], [], [], deadline.remaining)[0]:
-            line = self.process.stdout.readline()
-            if "listens on" in line:
-                return (self.data / "run" / "address").read_text().strip()
-            if not line:
-                break
+        deadline, address = Deadline.after(START_S), self.data / "run" / "address"
+        while self.process.poll() is None and not deadline.passed:
+            if address.exists():  # it appears whole
+                return address.read_text().strip()
+            time.sleep(0.01)
         pytest.fail(f"the server did not start:\n{self.log()}")
 
 

@@ -20,6 +20,7 @@ from penstock.tasks.ends import End
 from penstock.tasks.handout import Handout, Holder, Known, Orders, check
 from penstock.tasks.models import Attempt, Room, State, Task
 from penstock.tasks.publish import OUTGOING, Publisher
+from penstock.tasks.retry import GIVEN_BACK
 from penstock.tasks.turns import Candidate
 
 log = structlog.get_logger(__name__)
@@ -179,7 +180,8 @@ class Queue:
                 if task is not None:
                     orders.leased.append((task, attempt))
             else:
-                self._lose(connection, attempt, "its runner was gone when the agent came back")
+                gone = "its runner was gone when the agent came back"
+                self._lose(connection, attempt, GIVEN_BACK if attempt.state == "leased" else gone)
         kept = {attempt.id for _, attempt in orders.leased}
         leases.renew(connection, holder.site, kept, moment(connection) + self._lease_us)
         orders.end = sorted(running - kept)

@@ -8,6 +8,10 @@ from penstock.clock import MICROSECONDS
 from penstock.tasks.models import Attempt, AttemptLog, FileType, Outcome, State, Task
 
 LONGEST_BACKOFF_S = 300.0
+# Why an attempt is lost that its agent had not begun when it was killed. It does not count against the task's attempts:
+# nothing is wrong with that task. Unless it happens again and again, as it would if the task were what kills the agent.
+GIVEN_BACK = "its agent came back without it, and had not told of a start"
+MOST_GIVEN_BACK = 10
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,13 @@ def verdict(task: Task, outcome: Outcome, reason: str, log: AttemptLog, backoff_
 
 
 def _again(task: Task, reason: str, backoff_s: float) -> Verdict | None:
-    number = task.attempts[-1].number
+    given_back = [one.reason for one in task.attempts[:-1]].count(GIVEN_BACK) + (reason == GIVEN_BACK)
+    number = task.attempts[-1].number - min(given_back, MOST_GIVEN_BACK)
     if number >= task.terms.attempts:
         return None
-    wait = min(LONGEST_BACKOFF_S, backoff_s * 2 ** (number - 1))
-    text = f"Attempt {number} of {task.terms.attempts} was lost ({reason.rstrip('.')}); trying again."
-    return Verdict(State.QUEUED, text, int(wait * MICROSECONDS))
+    wait = min(LONGEST_BACKOFF_S, backoff_s * 2 ** max(0, number - 1))
+    which = "An attempt" if reason == GIVEN_BACK else f"Attempt {number} of {task.terms.attempts}"
+    return Verdict(State.QUEUED, f"{which} was lost ({reason.rstrip('.')}); trying again.", int(wait * MICROSECONDS))
 
 
 def _all_reasons(task: Task, last: str) -> str:

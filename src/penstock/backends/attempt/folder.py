@@ -16,10 +16,10 @@ def place(workspace: Path, attempt: str) -> Path:
     return workspace / "tasks" / task / str(number)
 
 
-def make(path: Path) -> None:
-    """Make it, for its user and group; OSError if it is there already or cannot be made."""
+def make(path: Path, *, again: bool = False) -> None:
+    """Make it, for its user and group; OSError if it is there already (unless ``again``) or cannot be made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.mkdir()
+    path.mkdir(exist_ok=again)
     for folder in (path.parent, path):
         folder.chmod(0o2750)
 

@@ -81,6 +81,22 @@ class LocalBackend:
             await self.adopt(work)
             return
         attempt = self._attempts[work.attempt] = _Attempt(folder)
+        await self._launch(attempt, work)
+
+    async def adopt(self, work: Work) -> None:
+        """Watch an attempt that an earlier agent started; start it if that agent did not come so far."""
+        self._open()
+        attempt = self._attempts.get(work.attempt)
+        if attempt is None:
+            attempt = self._attempts[work.attempt] = _Attempt(self._folder(work.attempt))
+            if await asyncio.to_thread(attempt.folder.is_unborn):
+                await self._launch(attempt, work)
+                return
+        if attempt.follower is None:
+            self._follow(attempt)
+
+    async def _launch(self, attempt: _Attempt, work: Work) -> None:
+        folder = attempt.folder
         try:
             plan = build(work, replace(self._site, run=run_folder(self._settings)), str(folder.path))
             await asyncio.to_thread(folder.launch, plan, work, self._births)
@@ -89,15 +105,6 @@ class LocalBackend:
         except OSError as error:
             self._finish(attempt, Outcome.LOST, f"The runner cannot be started: {error}.")
         else:
-            self._follow(attempt)
-
-    async def adopt(self, work: Work) -> None:
-        """Watch an attempt that an earlier agent started."""
-        self._open()
-        attempt = self._attempts.get(work.attempt)
-        if attempt is None:
-            attempt = self._attempts[work.attempt] = _Attempt(self._folder(work.attempt))
-        if attempt.follower is None:
             self._follow(attempt)
 
     async def end(self, attempt: str) -> None:

@@ -40,22 +40,32 @@ class AttemptFolder:
         self.result = self.path / "result.json"
 
     def launch(self, plan: Plan, work: Work, births: Births) -> None:
-        """Write the plan and start the runner. OSError when this machine cannot."""
-        self.entry.touch()
-        folder.make(self.path)
-        (self.path / "plan.json").write_text(json.dumps(plan))
-        folder.write_secret(self.path / "token", work.token)
-        if work.storage:
-            folder.write_secret(self.path / FILE, dump(work.storage))
+        """Write the plan and start the runner, unless there is one. OSError when this machine cannot."""
+        again = self.entry.exists()
+        self.entry.write_text(_boot())
+        folder.make(self.path, again=again)
         for start in (births.bear, births.bear, self._spawn):
             lock = self._lock_unborn()
             if lock is None:
                 return
             try:
+                self._write(plan, work)
                 if start(self.attempt, str(self.path), lock) is not None:
                     return
             finally:
                 os.close(lock)
+
+    def is_unborn(self) -> bool:
+        """Whether an agent was killed in ``launch`` before any runner was born.
+
+        Only as long as the machine has not started anew since: what a runner wrote may have been lost with that.
+        """
+        try:
+            if self.entry.read_text() != _boot():
+                return False
+            return self.lock.stat().st_size == 0
+        except FileNotFoundError:
+            return self.entry.exists()
 
     def is_locked(self) -> bool:
         """Whether the runner lives."""
@@ -97,6 +107,14 @@ class AttemptFolder:
         folder.remove(self.path)
         self.entry.unlink(missing_ok=True)
 
+    def _write(self, plan: Plan, work: Work) -> None:
+        """What a runner reads; under its lock, so that none reads half of it."""
+        (self.path / "plan.json").write_text(json.dumps(plan))
+        secrets = {"token": work.token, **({FILE: dump(work.storage)} if work.storage else {})}
+        for name, secret in secrets.items():
+            (self.path / name).unlink(missing_ok=True)
+            folder.write_secret(self.path / name, secret)
+
     def _lock_unborn(self) -> int | None:
         """The lock, if no runner was born and none can be any more; None if one was.
 
@@ -133,3 +151,7 @@ class AttemptFolder:
             sys.executable, words, environment, file_actions=actions, setsid=True,
             setsigmask=[], setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGPIPE],
         )  # fmt: skip
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text()
