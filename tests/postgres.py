@@ -13,15 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 
 from penstock.clock import Deadline
 from penstock.database.migrate import migrate_postgres
 
+T = TypeVar("T")
 USER = "postgres"
 TEMPLATE = "penstock_template"
-START_S = 30.0
+START_S = 60.0
 # What a killed process has written stays in the page cache; only a power failure would need the disk.
 FAST = ("fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=200", "listen_addresses=")
 
@@ -59,12 +61,20 @@ class Postgres:
         return f"postgresql://{USER}@/{name}?host={self.folder}"
 
     def start(self) -> None:
-        """Start the postmaster and wait until it takes connections."""
+        """Start the postmaster and wait until it takes connections.
+
+        Again if need be: it refuses while a killed one's processes still hold their memory.
+        """
+        deadline = Deadline.after(START_S)
+        while not self._begin(deadline):
+            assert not deadline.passed, (self.folder / "log").read_text()[-2000:]
+
+    def _begin(self, deadline: Deadline) -> bool:
         options = [word for setting in FAST for word in ("-c", setting)]
         command = [str(self.programs / "postgres"), "-D", str(self.data), "-k", str(self.folder), *options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(_demoted(command), stdout=log, stderr=log, start_new_session=True)
-        _run(self._until_ready())
+        return _run(self._until_ready(deadline))
 
     def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
         """End it: fast (SIGINT) by default, at once without a checkpoint (SIGQUIT)."""
@@ -107,24 +117,28 @@ class Postgres:
         finally:
             await connection.close()
 
-    async def _until_ready(self) -> None:
-        deadline = Deadline.after(START_S)
-        while True:
+    async def _until_ready(self, deadline: Deadline) -> bool:
+        """Whether it takes connections; False when it has ended."""
+        assert self.process is not None
+        while self.process.poll() is None:
             try:
-                return await self._execute("SELECT 1")
+                await self._execute("SELECT 1")
             except (OSError, asyncpg.PostgresError):
                 if deadline.passed:
                     raise
+            else:
+                return True
             await asyncio.sleep(0.05)
+        return False
 
     def _as_user(self, command: list[str]) -> None:
         subprocess.run(_demoted(command), check=True, capture_output=True)
 
 
-def _run(job: Coroutine[None, None, object]) -> None:
+def _run(job: Coroutine[None, None, T]) -> T:
     """To its end, also where a loop runs already."""
     with ThreadPoolExecutor(1) as threads:
-        threads.submit(asyncio.run, job).result()
+        return threads.submit(asyncio.run, job).result()
 
 
 def _demoted(command: list[str]) -> list[str]:

@@ -10,9 +10,14 @@ MICROSECONDS = 1_000_000
 A_DAY = 86_400.0  # seconds: as long as a wait that only an event should end
 
 
+# The machine's time is taken once, and from then on only counted: a jump of the machine's clock in either direction
+# must end no lease, expire no token, forget no task and turn no order round. While the machine sleeps it counts on.
+_START_NS = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 def now_us() -> int:
-    """Microseconds since the epoch, UTC."""
-    return time.time_ns() // 1000
+    """Microseconds since the epoch, UTC, which never go back while this process lives."""
+    return (_START_NS + time.clock_gettime_ns(time.CLOCK_BOOTTIME)) // 1000
 
 
 def iso(moment_us: int) -> str:

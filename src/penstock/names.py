@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from pathlib import PurePosixPath
 
+from penstock.clock import now_us
 from penstock.errors import InvalidInput
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case
@@ -19,7 +19,7 @@ LONGEST_SEGMENT = 255
 
 def new_id(at_ms: int | None = None) -> str:
     """A 26-character lower-case ULID: 48 bits of milliseconds, 80 random bits; sorts by time of creation."""
-    milliseconds = time.time_ns() // 1_000_000 if at_ms is None else at_ms
+    milliseconds = now_us() // 1000 if at_ms is None else at_ms
     value = (milliseconds << 80) | int.from_bytes(os.urandom(10))
     return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
 

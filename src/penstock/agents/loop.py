@@ -27,7 +27,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 MOST_LEASES = 32
 STARTS_WAIT_S = 0.05
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
 
 
 class Agent:

@@ -16,3 +16,17 @@ def moment(connection: Connection) -> int:
     if connection.dialect.name == "sqlite":
         return _START_US + time.monotonic_ns() // 1000
     return int(connection.execute(_NOW).scalar_one())
+
+
+class Steady:
+    """Notices a database's clock that is set: by this process's own, which never is. ``most_us`` is no jump yet."""
+
+    def __init__(self, most_us: float) -> None:
+        self._most_us = most_us
+        self._ahead_us: int | None = None
+
+    def jumped(self, now: int) -> bool:
+        """Whether the clock that says ``now`` has jumped since the last look."""
+        ahead, before = now - time.monotonic_ns() // 1000, self._ahead_us
+        self._ahead_us = ahead
+        return before is not None and abs(ahead - before) > self._most_us

@@ -78,7 +78,7 @@ def settle(
         "outcome": outcome,
         "reason": trouble or reason,
         "log": published(one),
-        "ended_us": one.ended_us or now_us(),
+        "ended_us": max(one.ended_us or now_us(), one.started_us or 0),  # the agent's clock may be another one
     }
     leases.set_attempt(connection, one.id, states, state=state, started_us=one.started_us, **told)
     values = {"not_before_us": moment(connection) + next_step.backoff_us} if next_step.backoff_us else {}

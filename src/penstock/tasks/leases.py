@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
-from penstock.clock import now_us
+from penstock.clock import MICROSECONDS, now_us
 from penstock.database.moment import moment
 from penstock.names import attempt_id
 from penstock.tasks import store
 from penstock.tasks.admission import HeadRoom, take, take_head
 from penstock.tasks.lines import QUEUED, wanted
 from penstock.tasks.models import Attempt, AttemptLog, Kind, Outcome, Room, State, Task
+from penstock.tasks.retry import LONGEST_BACKOFF_S
 from penstock.tasks.sites import Site
 from penstock.tasks.tables import LIVE, attempts, tasks
 from penstock.tasks.turns import Candidate
@@ -120,9 +121,15 @@ def renew(connection: Connection, site: str, ids: Iterable[str], until_us: int) 
     return set(connection.execute(statement).scalars())
 
 
-def renew_all(connection: Connection, until_us: int) -> None:
-    """A fresh period for every live lease: an outage of the server costs nobody an attempt."""
-    connection.execute(update(attempts).where(LIVE).values(lease_until_us=until_us))
+def start_anew(connection: Connection, now: int, lease_us: int) -> None:
+    """A fresh period for every live lease, and no back-off that is longer than any can be.
+
+    An outage of the server costs nobody an attempt, and a clock that was set costs no task more than a back-off.
+    """
+    connection.execute(update(attempts).where(LIVE).values(lease_until_us=now + lease_us))
+    latest = now + int(LONGEST_BACKOFF_S * MICROSECONDS)
+    late = QUEUED & text("tasks.not_before_us > 0") & (tasks.c.not_before_us > latest)
+    connection.execute(update(tasks).where(late).values(not_before_us=latest))
 
 
 def expired(connection: Connection, now: int) -> list[Attempt]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from penstock.allowances import Allowance
 from penstock.clock import MICROSECONDS, Deadline
 from penstock.database.engine import Database
-from penstock.database.moment import moment
+from penstock.database.moment import Steady, moment
 from penstock.errors import InvalidInput
 from penstock.signals import QUEUE, Signals, workload_topic
 from penstock.tasks import ends, leases, metrics, sites, store
@@ -50,6 +50,7 @@ class Queue:
         self._lease_us = int(lease_s * MICROSECONDS)
         self._handout = Handout(self._lease_us, owners or {})
         self._backoff_s = backoff_s
+        self._steady = Steady(self._lease_us / 3)
 
     async def register(
         self, holder: Holder, total: Room, tags: dict[str, str], running: Iterable[str], *, mounts: bool
@@ -143,7 +144,13 @@ class Queue:
 
     async def recover(self) -> None:
         """On start: a fresh period for every lease, and what was being published is published."""
-        await self._database.write(lambda connection: leases.renew_all(connection, moment(connection) + self._lease_us))
+
+        def change(connection: Connection) -> None:
+            now = moment(connection)
+            self._steady.jumped(now)  # from here on
+            leases.start_anew(connection, now, self._lease_us)
+
+        await self._database.write(change)
         for attempt in await self._database.read(leases.publishing):
             await self._publish(attempt)
 
@@ -152,7 +159,8 @@ class Queue:
         while True:
             seen = self._signals.count(LEASES)
             left = await self._database.read(leases.first_expiry_in)
-            wait = 3600.0 if left is None else max(0.05, left / MICROSECONDS)
+            # Not longer than a lease, however far away the first end seems: the database's clock may have jumped.
+            wait = 3600.0 if left is None else max(0.05, min(left, self._lease_us) / MICROSECONDS)
             if not await self._signals.wait(LEASES, seen, Deadline.after(wait)):
                 if self._signals.draining:
                     return
@@ -162,7 +170,11 @@ class Queue:
         """Take back every lease that has run out by now."""
 
         def change(connection: Connection) -> list[Task]:
-            gone = leases.expired(connection, moment(connection))
+            now = moment(connection)
+            if self._steady.jumped(now):
+                log.warning("the database's clock has jumped: every lease gets a fresh period")
+                leases.start_anew(connection, now, self._lease_us)
+            gone = leases.expired(connection, now)
             return [self._lose(connection, one, "the site's agent was not heard of in time") for one in gone]
 
         for task in await self._database.write(change):

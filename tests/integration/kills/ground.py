@@ -174,6 +174,8 @@ class Apart(Ground):
         return lambda: self.server.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
 
     def stop(self) -> None:
+        if self.server.process is not None:
+            self.server.process.send_signal(signal.SIGCONT)  # a test that failed may have left it standing
         self.agent.stop()
         self.server.stop()
 

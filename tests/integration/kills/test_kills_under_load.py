@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,8 +95,9 @@ class Game:
 
     def _has_folder(self, *, live: bool) -> bool:
         """Whether an attempt's result is there and the store does not know, or its folder after it was settled."""
-        tasks = self.ground.workspace / "tasks"
-        found = [path.parent for path in tasks.glob("*/*/result.json")] if live else list(tasks.glob("*/*"))
+        found = folders(self.ground.workspace / "tasks")
+        if live:
+            found = [path for path in found if (path / "result.json").exists()]
         ids = ", ".join(f"'{path.parent.name}-{path.name}'" for path in found[:200]) or "''"
         state = "state IN ('leased', 'started')" if live else "outcome IS NOT NULL"
         return bool(self.look.rows(f"SELECT 1 FROM attempts WHERE {state} AND id IN ({ids}) LIMIT 1"))  # noqa: S608
@@ -193,6 +194,15 @@ class Game:
             f"{name}: {self.hits.total()} kills that hit ({hits}), {self.missed} that missed their phase; {tasks} "
             f"tasks acknowledged, {self.client.unanswered} not; recovery p50 {p50:.1f} s, at most {worst:.1f} s\n"
         )
+
+
+def folders(root: Path) -> list[Path]:
+    """The folders of attempts, of which any may vanish meanwhile."""
+    found: list[Path] = []
+    for task in root.iterdir():
+        with suppress(FileNotFoundError):
+            found += task.iterdir()
+    return found
 
 
 def moments_of(table: list[tuple[str, str]], seed: int) -> list[tuple[str, str]]:

@@ -48,6 +48,7 @@ class _Attempt:
         self._plan = plan
         self._watch = watch
         self._log: Log = {"executors": [], "outputs": [], "system_logs": list(plan["system_logs"])}
+        self._since_ns = time.time_ns() - time.monotonic_ns()  # an end is after its start, whatever the clock does
 
     def run(self) -> Result:
         """Everything, in order. What fails becomes the outcome; a bug ends the runner and loses the attempt."""
@@ -60,7 +61,7 @@ class _Attempt:
             outcome, reason = "LOST", f"The runner failed: {error}."
         if reason:
             self._log["system_logs"].append(reason)
-        return {"outcome": outcome, "reason": reason, "at_us": time.time_ns() // 1000, "log": self._log}
+        return {"outcome": outcome, "reason": reason, "at_us": self._now_us(), "log": self._log}
 
     def _run(self) -> None:
         if self._plan["transfers"]:
@@ -82,7 +83,7 @@ class _Attempt:
         limit = self._plan["time_limit_s"]
         if limit is not None:
             self._watch.limit = time.monotonic() + limit
-        _write("started", {"at_us": time.time_ns() // 1000})
+        _write("started", {"at_us": self._now_us()})
         _notify(self._plan)
         for position, command in enumerate(self._plan["executors"], start=1):
             finished = execute(staged, self._plan["sandbox"], command, self._watch)
@@ -100,6 +101,9 @@ class _Attempt:
         self._log["outputs"] = collection.outputs
         self._log["system_logs"] += collection.logs
         return collection.problem
+
+    def _now_us(self) -> int:
+        return (self._since_ns + time.monotonic_ns()) // 1000
 
     def _check_stopped(self) -> None:
         if self._watch.asked():

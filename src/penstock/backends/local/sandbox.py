@@ -62,7 +62,7 @@ def execute(staged: Staged, sandbox: list[str], command: Command, watch: Watch) 
     """
     streams = _Streams(staged.view, command)
     staged.check_points()
-    start_us = time.time_ns() // 1000
+    start_us, began_ns = time.time_ns() // 1000, time.monotonic_ns()
     try:
         process, status = _spawn(staged, sandbox, command, streams)
         try:
@@ -76,7 +76,7 @@ def execute(staged: Staged, sandbox: list[str], command: Command, watch: Watch) 
         streams.close()
     result: ExecutorResult = {
         "start_us": start_us,
-        "end_us": time.time_ns() // 1000,
+        "end_us": start_us + (time.monotonic_ns() - began_ns) // 1000,  # whatever happened to the machine's clock
         "exit_code": code,
         "stdout": stdout,
         "stderr": stderr,
