@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+import uvloop
 from rich.console import Console
 
 from penstock import logs
@@ -27,7 +28,7 @@ def agent() -> None:
     logs.configure(settings)
     with FolderLock(settings.agent_state_path, "agent.lock") as lock:
         lock.take_over(Deadline.after(TAKE_OVER_S))
-        asyncio.run(_until_stopped(settings))
+        uvloop.run(_until_stopped(settings))
 
 
 async def _run(settings: Settings) -> None:

@@ -6,6 +6,7 @@ watches hide the resource versions that a resume needs.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -27,7 +28,9 @@ from penstock.errors import (
 Json = dict[str, Any]
 ANSWER_S, CONNECT_S = 30.0, 10.0
 WATCH_S = 240  # the server ends a watch after this; it is resumed where it was
-_CONNECTIONS = 32
+# Calls that are under way at a time; others wait here and not in the client's pool, which looks through all of its
+# connections for each one that waits.
+_AT_ONCE = 8
 _BY_STATUS: dict[int, type[PenstockError]] = {
     400: InvalidInput, 401: NotAuthenticated, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone,
     422: InvalidInput,
@@ -48,8 +51,8 @@ class Cluster:
             transport=transport,
             trust_env=False,  # the API server is never behind the proxy that leads out of the network
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S, pool=None),
-            limits=httpx.Limits(max_connections=_CONNECTIONS),
         )
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -135,7 +138,8 @@ class Cluster:
         self, method: str, path: str, *, json: Json | None = None, params: Mapping[str, str] | None = None
     ) -> httpx.Response:
         try:
-            answer = await self._client.request(method, path, json=json, params=params, headers=self._credentials())
+            async with self._turns:
+                answer = await self._client.request(method, path, json=json, params=params, headers=self._credentials())
         except httpx.TransportError as error:
             raise Unreachable(f"The API server does not answer: {error or type(error).__name__}.") from error
         if answer.status_code >= 400:
