@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.backends.kubernetes.cluster import Cluster
-from penstock.errors import Forbidden, SetupError
+from penstock.errors import Forbidden, SetupError, Unreachable
 from penstock.settings import Settings
 from penstock.tasks.models import Room
 
@@ -59,7 +59,11 @@ async def _without_nodes(cluster: Cluster, settings: Settings) -> Space:
 
 
 def of_nodes(nodes: list[Json], pods: list[Json], settings: Settings, ours: str) -> Space:
-    """The nodes that take pods, less what other pods hold on them."""
+    """The nodes that take pods, less what other pods hold on them.
+
+    Unreachable while there is none, unless the settings say how much there will be: a site without any room would have
+    every task refused for good.
+    """
     free: dict[str, tuple[float, float, float]] = {}
     for node in nodes:
         name = node["metadata"]["name"]
@@ -72,6 +76,8 @@ def of_nodes(nodes: list[Json], pods: list[Json], settings: Settings, ours: str)
             cpu, memory = _requests(pod["spec"])
             has_cpu, has_memory, has_pods = free[node_name]
             free[node_name] = has_cpu - cpu, has_memory - memory, has_pods - 1
+    if not free and not (settings.cpu_cores and settings.ram_gb):
+        raise Unreachable(f"None of the cluster's {len(nodes)} nodes takes pods: ready, without taints, not cordoned.")
     rooms = [_room(*amounts, settings) for amounts in free.values()]
     total = _sum(rooms, settings)
     largest = max(rooms, key=lambda room: (room.cpu_cores, room.ram_gb), default=None)

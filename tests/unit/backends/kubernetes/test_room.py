@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from penstock.backends.kubernetes.room import of_nodes, of_quotas, quantity
-from penstock.errors import SetupError
+from penstock.errors import SetupError, Unreachable
 from penstock.settings import Settings
 
 OURS = "penstock/attempt"
@@ -61,6 +61,14 @@ def test_nodes_that_take_no_pods_offer_nothing() -> None:
     lost["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]
     space = of_nodes([tainted, lost, node("c", unschedulable=True), node("a", pods="7")], [], settings(), OURS)
     assert (space.total.cpu_cores, space.total.slots) == (4, 7)
+
+
+def test_a_cluster_none_of_whose_nodes_takes_pods_is_waited_for() -> None:
+    lost = node("l")
+    lost["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]
+    with pytest.raises(Unreachable, match="None of the cluster's 1 nodes takes pods"):
+        of_nodes([lost], [], settings(), OURS)
+    assert of_nodes([], [], settings(cpu_cores=8, ram_gb=16), OURS).total.cpu_cores == 8
 
 
 def test_one_task_can_have_what_the_largest_node_has() -> None:
