@@ -46,7 +46,10 @@ def supervisor() -> set[int]:
 def service(node: str, name: str) -> set[int]:
     """``kubelet`` or ``containerd`` of a node."""
     prefix = "penstock" if node == HOST else f"penstock-{node}"
-    pid, _, started = (SERVICES / f"{prefix}-{name}" / "process").read_text().split()
+    record = SERVICES / f"{prefix}-{name}" / "process"
+    if not record.exists():  # it was never started, or is being removed
+        return set()
+    pid, _, started = record.read_text().split()
     return {int(pid)} if _stat(int(pid))[19:20] == [started] else set()
 
 
