@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.nodes.machine import state
-from tests.cluster.nodes.playbooks import Played, bring_up, kubectl, play
+from tests.cluster.nodes.playbooks import Played, bring_up, kubectl, mirror, play
 
 BEFORE = Path.home() / ".cache" / "penstock" / "tests" / "machine-before.json"
 PROGRAMS = Path("/opt/penstock-node")
@@ -21,7 +21,7 @@ def mirrored() -> Played:
     """The programs and images of this checkout."""
     done = subprocess.run(["scripts/packages"], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return play("mirror")
+    return mirror()
 
 
 @pytest.fixture(scope="session")

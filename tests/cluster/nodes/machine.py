@@ -1,8 +1,7 @@
-"""What a machine has: processes, mounts, interfaces, routes, cgroups, packet filters, files. To compare two moments."""
+"""What a machine has: mounts, interfaces, routes, cgroups, packet filters, files. To compare two moments."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -18,20 +17,11 @@ FOLDERS = (
     "/var/lib",
     "/var/log",
 )
-PROGRAMS = re.compile(
-    r"\b(containerd|containerd-shim-runc-v2|kubelet|kube-\S+|etcd|coredns|pause|supervisord|start-\S+)\b"
-)
 
 
 def _words(*command: str) -> list[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.splitlines()
-
-
-def _processes() -> list[str]:
-    """The programs of a cluster that run, by name: other processes come and go."""
-    names = (line.strip() for line in _words("ps", "-eo", "stat=,comm="))
-    return sorted(name.split(None, 1)[1] for name in names if not name.startswith("Z") and PROGRAMS.search(name))
 
 
 def _mounts() -> list[str]:
@@ -56,7 +46,6 @@ def _settings() -> list[str]:
 def state() -> dict[str, list[str]]:
     """All of it, by kind; two states of an unchanged machine are equal."""
     return {
-        "processes": _processes(),
         "mounts": _mounts(),
         "interfaces": sorted(path.name for path in Path("/sys/class/net").iterdir()),
         "routes": sorted(_words("ip", "route", "show")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -59,6 +60,12 @@ def play(name: str, *arguments: str, inventory: str = "single_node", **environme
     )
     assert done.returncode == 0, f"{name}.yml failed:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     return Played(done.stdout, time.monotonic() - began)
+
+
+@functools.cache
+def mirror() -> Played:
+    """The programs and images of this checkout; once is enough."""
+    return play("mirror")
 
 
 def bring_up(*arguments: str) -> Played:

@@ -38,6 +38,16 @@ def _hierarchies() -> list[Path]:
     return [CGROUPS] if (CGROUPS / "cgroup.controllers").exists() else list(CGROUPS.iterdir())
 
 
+def nodes() -> list[str]:
+    """The machine itself, and those that are namespaces of it."""
+    return [HOST, *(path.name for path in NODES.glob("*"))]
+
+
+def living(pids: Iterable[int]) -> set[int]:
+    """Those that have not ended."""
+    return {pid for pid in pids if _lives(pid)}
+
+
 def supervisor() -> set[int]:
     """What starts a service again when it has ended."""
     return {int((SERVICES / "supervisord.pid").read_text())}
@@ -82,12 +92,12 @@ def of_node(node: str) -> set[int]:
 
 def kill(pids: Iterable[int]) -> None:
     """``kill -9``, and wait until none is left but as a zombie."""
-    left = {pid for pid in pids if _lives(pid)}
+    left = living(pids)
     for pid in left:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
     deadline = Deadline.after(30)
-    while left := {pid for pid in left if _lives(pid)}:
+    while left := living(left):
         assert not deadline.passed, f"these do not end: {left}"

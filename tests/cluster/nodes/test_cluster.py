@@ -1,4 +1,7 @@
-"""A cluster on one machine: what is there after the playbook, that a second run changes nothing, what interrupts it."""
+"""A cluster on one machine: what is there after the playbook, and after interruptions of it.
+
+That a second run changes nothing is tested of site.yml, which this is a part of.
+"""
 
 from __future__ import annotations
 
@@ -62,14 +65,6 @@ def test_all_nodes_and_the_clusters_own_pods_are_ready(brought_up: Played) -> No
     kubectl("--namespace", "kube-system", "wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s")
 
 
-def test_a_second_run_changes_nothing(brought_up: Played) -> None:
-    assert bring_up().changes == []
-
-
-def test_a_dry_run_on_a_finished_machine_finds_nothing_to_do(brought_up: Played) -> None:
-    assert bring_up("--check").changes == []
-
-
 def test_the_operators_access_is_for_the_operator_only(brought_up: Played) -> None:
     assert stat.S_IMODE(KUBECONFIG.stat().st_mode) == 0o600
 
@@ -117,11 +112,10 @@ def test_a_node_that_is_lost_comes_back(brought_up: Played) -> None:
 
 def test_whatever_was_killed_runs_again_after_the_next_run(brought_up: Played) -> None:
     """As after a crash: all processes of the cluster are gone; files, mounts, bridges and cgroups are not."""
-    nodes_here = ("n1", running.HOST)
-    services = {node: running.service(node, "containerd") | running.service(node, "kubelet") for node in nodes_here}
     running.kill(running.supervisor())  # first: it would start the others again
-    running.kill(set().union(*services.values()))
-    running.kill(set().union(*(running.of_node(node) for node in nodes_here)))
+    for name in ("kubelet", "containerd"):
+        running.kill(running.service("n1", name) | running.service(running.HOST, name))
+    running.kill(running.of_node("n1") | running.of_node(running.HOST))
     bring_up()
     assert set(nodes().values()) == {"True"}
     kubectl("--namespace", "kube-system", "wait", "--for=condition=Ready", "pod", "--all", "--timeout=180s")

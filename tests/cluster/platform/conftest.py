@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.cluster.nodes.playbooks import THIS, Cluster, Played, play, set_up
+from tests.cluster.nodes.playbooks import THIS, Cluster, Played, mirror, set_up
 
 
 @pytest.fixture(scope="session")
 def site() -> Played:
     """What site.yml did: this machine has a cluster with Penstock on it now."""
-    play("mirror")
+    mirror()
     return set_up()
 
 
