@@ -23,6 +23,7 @@ Step = Callable[[Workload, Halt], Awaitable[None]]
 Fail = Callable[[Workload, str], Awaitable[None]]
 
 CONDUCT_TOPIC = "workloads:conduct"  # counted up when a server that does not conduct has work for the one that does
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0  # before a step is tried again that nothing else would try again
 MISTAKE = "The server made a mistake; its log says more."
 _log = structlog.get_logger(__name__)
 
@@ -75,6 +76,7 @@ class Conductor:
         await again(lambda: self._lead_on(workload, halt))
 
     async def _lead_on(self, workload: str, halt: Halt) -> None:
+        pause_s = FIRST_PAUSE_S
         while not self._stopping:
             self._again.discard(workload)
             seen = self._signals.count(workload_topic(workload))
@@ -82,16 +84,19 @@ class Conductor:
             step = None if found is None else self._steps.get(found.state)
             if found is not None and step is not None:
                 self._at[workload] = found.state
-                await self._take(step, found, halt)
-                await self._until_changed(found, seen)
+                done = await self._take(step, found, halt)
+                await self._until_changed(found, seen, A_DAY if done else pause_s)
+                pause_s = FIRST_PAUSE_S if done else min(LONGEST_PAUSE_S, pause_s * 2)
             elif workload not in self._again:
                 return
 
-    async def _take(self, step: Step, workload: Workload, halt: Halt) -> None:
+    async def _take(self, step: Step, workload: Workload, halt: Halt) -> bool:
+        """Whether the step was done. If not, what worked has failed by now; what was being removed still is."""
         try:
             await step(workload, halt)
         except Halted:
             _log.info("A step was cut off.", workload=workload.id, state=workload.state.value)
+            return True
         except StoreAway:
             raise
         except PenstockError as error:
@@ -100,11 +105,14 @@ class Conductor:
             _log.error("A workload met an error of the disk.", workload=workload.id, exc_info=error)
             name = f" ({error.filename.rpartition('/')[2]})" if isinstance(error.filename, str) else ""
             await self._fail(workload, f"The server's disk: {error.strerror or error}{name}.")
+        else:
+            return True
+        return False
 
-    async def _until_changed(self, workload: Workload, seen: int) -> None:
+    async def _until_changed(self, workload: Workload, seen: int, longest_s: float) -> None:
         now = await self._lifecycle.find(workload.id)
         if now is not None and now.state is workload.state and not self._stopping:
-            await self._signals.wait(workload_topic(workload.id), seen, Deadline.after(A_DAY))
+            await self._signals.wait(workload_topic(workload.id), seen, Deadline.after(longest_s))
             if self._signals.draining:
                 self._stopping = True
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import penstock
 from penstock.clock import MICROSECONDS
 from penstock.staging.urls import shown
-from penstock.workloads.anonymous import PREFIX
+from penstock.workloads.anonymous import is_stranger
 from penstock.workloads.models import Result
 from penstock.workloads.record import Record, Run
 
@@ -90,7 +90,7 @@ def _penstock() -> Entity:
 
 def _agent(record: Record) -> Entity:
     # The owner of a workload without a token is made for it alone and says nothing.
-    return {} if record.workload.owner.startswith(PREFIX) else {"agent": {"@id": "#owner"}}
+    return {} if is_stranger(record.workload.owner) else {"agent": {"@id": "#owner"}}
 
 
 def _owner(record: Record) -> Iterator[Entity]:

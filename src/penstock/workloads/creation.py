@@ -14,6 +14,7 @@ from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
 from penstock.workloads import intake, store, store_drops
 from penstock.workloads.accounts import chosen_account, new_account
+from penstock.workloads.anonymous import check_room, is_stranger
 from penstock.workloads.create import Plan, PlannedUpload, plan
 from penstock.workloads.drop_scan import Dropped
 from penstock.workloads.interfaces import Uploads
@@ -56,6 +57,8 @@ class Creation:
         account, secret = new_account(new.id, new.created_us)
 
         def together(connection: Connection) -> None:
+            if is_stranger(owner):
+                check_room(connection, self._settings, new.created_us)
             check_quota(connection, self._settings, new)
             store.add(connection, new, account)
 

@@ -22,7 +22,7 @@ from penstock.errors import Conflict, InvalidInput, NotFound, PenstockError, Too
 from penstock.names import is_id
 from penstock.settings import Settings
 from penstock.workloads import store_drops as store
-from penstock.workloads.anonymous import Anonymous
+from penstock.workloads.anonymous import check_room, check_size
 from penstock.workloads.drop_scan import Dropped, scan
 from penstock.workloads.halt import Halt, Halted
 from penstock.workloads.interfaces import Uploads
@@ -48,7 +48,6 @@ class DropBox:
         lifecycle: Lifecycle,
         places: Places,
         threads: Threads,
-        anonymous: Anonymous,
         submit: Submit,
         uploads: Uploads,
     ) -> None:
@@ -58,7 +57,6 @@ class DropBox:
         self._clock = lifecycle.clock
         self._places = places
         self._threads = threads
-        self._anonymous = anonymous
         self._submit = submit
         self._uploads = uploads
         self._halt = Halt()
@@ -78,7 +76,7 @@ class DropBox:
     async def receive(self, key: str, name: str, length: int | None, body: AsyncIterator[bytes]) -> None:
         """Take a tar in; when this returns it is durable. Conflict where something is there already."""
         size = self._check(key, name, length)
-        await self._anonymous.check(size)
+        check_size(self._settings, size)
         since_us = await self._reserve(key)
         beside = self._places.drop(key).with_suffix(f".{since_us}.part")
         try:
@@ -96,7 +94,12 @@ class DropBox:
         found = await self._database.read(lambda c: store.find(c, key))
         if found is not None and found.state is DropState.RECEIVING and self._silent(key, found.created_us):
             await self._database.write(lambda c: store.forget_receiving(c, key, found.created_us))
-        if not await self._database.write(lambda c: store.reserve(c, key, now)):
+
+        def take(connection: Connection) -> bool:
+            check_room(connection, self._settings, now)
+            return store.reserve(connection, key, now)
+
+        if not await self._database.write(take):
             raise Conflict("Something was put there already; it is not written over.", hint="Choose another name.")
         return now
 
@@ -193,8 +196,7 @@ def _received(connection: Connection, key: str, since_us: int, beside: Path, pat
     if found is None or found.created_us != since_us or found.state is not DropState.RECEIVING:
         raise Conflict("A later request has taken this name over.")
     store.move(connection, key, DropState.RECEIVING, DropState.RECEIVED)
-    if beside.exists():  # not when this is run a second time
-        beside.replace(path)
+    beside.replace(path)
     sync(path.parent)
 
 

@@ -21,7 +21,7 @@ from penstock.tasks.models import Room
 from penstock.tasks.sending import FindStorage
 from penstock.workloads import keeping, store
 from penstock.workloads.accounts import Accounts, Pause
-from penstock.workloads.anonymous import PREFIX, Anonymous
+from penstock.workloads.anonymous import check_size, is_stranger, stranger
 from penstock.workloads.conductor import CONDUCT_TOPIC, Conductor
 from penstock.workloads.creation import Creation
 from penstock.workloads.downloads import Downloads
@@ -82,8 +82,7 @@ class WorkloadService:
         self._threads = threads = Threads()
         self._lifecycle = lifecycle = Lifecycle(database, signals, settings.retention_s, clock)
         self._creation = Creation(settings, places, threads, uploads, catalogue, clock)
-        self.anonymous = Anonymous(settings, database)
-        self.drops = DropBox(settings, lifecycle, places, threads, self.anonymous, self._dropped, uploads)
+        self.drops = DropBox(settings, lifecycle, places, threads, self._dropped, uploads)
         preparation = Preparation(
             lifecycle, places, threads, tasks, uploads, catalogue, room or self._this_machine,
             fetching(settings, find_storage),
@@ -147,8 +146,8 @@ class WorkloadService:
     async def create_anonymous(self, submission: Submission) -> New:
         """As ``create``, for somebody without a token: under limits, and with an owner of its own."""
         sizes = [one.size or 0 for one in submission.inputs]
-        await self.anonymous.check(sum(sizes) + (submission.bundle.size if submission.bundle else 0))
-        return await self.create(self.anonymous.owner(), submission)
+        check_size(self._settings, sum(sizes) + (submission.bundle.size if submission.bundle else 0))
+        return await self.create(stranger(), submission)
 
     async def look(self, owner: str, workload: str, after: int, deadline: Deadline) -> Look:
         """The owner's workload as soon as its sequence is above ``after``, or at the deadline; NotFound or Gone."""
@@ -219,7 +218,7 @@ class WorkloadService:
     async def keep(self, owner: str, workload: str, name: str) -> Kept:
         """Let its results outlive it, as ``name`` in the owner's data. Conflict, NotFound, Gone, Forbidden."""
         found = await self._lifecycle.owned(owner, workload)
-        if owner.startswith(PREFIX):
+        if is_stranger(owner):
             raise Forbidden("Without a token there is nobody to keep results for.")
         if found.state is not State.SUCCEEDED:
             raise Conflict(f"The workload is {found.state.value}: it has no results.")
@@ -270,7 +269,7 @@ class WorkloadService:
             await self._follow_all()
 
     async def _dropped(self, key: str, drop: Dropped, tar: Path) -> None:
-        await self._creation.dropped(self.anonymous.owner(), key, drop, tar)
+        await self._creation.dropped(stranger(), key, drop, tar)
 
     async def _upload_given_up(self, workload: str) -> None:
         await self._cancel(workload, "One of its uploads was given up.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from penstock.database.tables import metadata
+from penstock.names import new_id
 from penstock.workloads.models import Drop, DropState
+from penstock.workloads.store import tombstones, workloads
 
 drops = Table(
     "drops",
@@ -65,3 +67,20 @@ def forget_refused(connection: Connection, before_us: int) -> None:
     """Forget what was refused before this moment."""
     old = (drops.c.state == DropState.REFUSED.value) & (drops.c.created_us < before_us)
     connection.execute(delete(drops).where(old))
+
+
+def count_arriving(connection: Connection) -> int:
+    """How many drops have no workload yet, and were not refused."""
+    states = [DropState.RECEIVING.value, DropState.RECEIVED.value]
+    return int(connection.execute(select(func.count()).where(drops.c.state.in_(states))).scalar_one())
+
+
+def count_strangers(connection: Connection, prefix: str, since_us: int) -> int:
+    """How many drops came since then, and other workloads of owners whose names begin with ``prefix``."""
+    first = new_id(since_us // 1000)[:10]  # ids begin with their time, so what is older need not be looked at
+    total = connection.execute(select(func.count()).where(drops.c.created_us >= since_us)).scalar_one()
+    for table in (workloads, tombstones):
+        theirs = (table.c.id >= first) & table.c.owner.startswith(prefix, autoescape=True)
+        dropped = select(drops.c.key).where(drops.c.workload == table.c.id).exists()
+        total += connection.execute(select(func.count()).select_from(table).where(theirs & ~dropped)).scalar_one()
+    return int(total)

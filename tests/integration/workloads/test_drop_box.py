@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.workloads.conftest import WAIT_S, serving
+from tests.integration.workloads.conftest import WAIT_S, declared, serving
 
 from penstock.clock import Deadline
 from penstock.errors import Conflict
@@ -191,6 +191,21 @@ async def test_there_is_an_end_to_how_many_are_taken(site: Any) -> None:
         await workload_of(site, f"{number}" * 32)
     answer = await put(site, tar(GOOD))
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "600")
+
+
+async def test_how_many_came_within_an_hour_is_counted_in_the_store(site: Any) -> None:
+    site.inside.settings.anonymous_workloads = True
+    site.inside.settings.anonymous_per_hour = 2
+    assert (await put(site, tar(GOOD), "0" * 32)).status_code == 201
+    await workload_of(site, "0" * 32)
+    body = {"pipeline": "lines", "inputs": [declared("a.txt", b"a")]}
+    del site.client.headers["Authorization"]
+    made = await site.client.post("/api/v1/workloads", json=body)
+    assert made.status_code == 201, made.text
+    token = {"Authorization": f"Bearer {made.json()['token']}"}
+    await site.client.post(f"/api/v1/workloads/{made.json()['id']}:cancel", headers=token)
+    assert (await site.client.post("/api/v1/workloads", json=body)).status_code == 429
+    assert (await put(site, tar(GOOD), "1" * 32)).status_code == 429
 
 
 async def test_a_body_of_unknown_length_is_refused(site: Any) -> None:

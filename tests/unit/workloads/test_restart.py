@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from penstock.names import new_id
 from penstock.tasks import models as tasks_models
 from penstock.workloads.models import State
+from penstock.workloads.places import remove_tree
 
 
 @pytest.mark.parametrize("state", [State.UPLOADING, State.PREPARING, State.QUEUED, State.RUNNING, State.PACKING])
@@ -46,6 +48,24 @@ async def test_a_start_goes_on_with_a_removal(house: Any, state: State) -> None:
     await house.set_state(new.workload.id, state)
     await house.start()
     await house.until_gone(new.workload.id)
+    assert house.traces(new.workload.id) == []
+
+
+async def test_a_removal_that_the_disk_refused_is_tried_again(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = iter([OSError(5, "Input/output error")] * 3)
+
+    def refuse(folder: Path) -> None:
+        if (error := next(refusals, None)) is not None:
+            raise error
+        remove_tree(folder)
+
+    monkeypatch.setattr("penstock.workloads.conductor.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("penstock.workloads.removal.remove_tree", refuse)
+    new = await house.create(b"")
+    await house.finish(new.workload.id)
+    await house.workloads.acknowledge("ada", new.workload.id)
+    await house.until_gone(new.workload.id)
+    assert next(refusals, None) is None
     assert house.traces(new.workload.id) == []
 
 
