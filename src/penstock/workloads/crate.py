@@ -10,8 +10,9 @@ import json
 import mimetypes
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote as strictly_quoted
 
 import penstock
 from penstock.clock import MICROSECONDS
@@ -28,6 +29,7 @@ CONTEXT = [
     {"sha256": "http://schema.org/sha256", "resourceUsage": f"{TERMS}resourceUsage"},
 ]
 Entity = dict[str, Any]
+quote = partial(strictly_quoted, errors="replace")  # a text parameter may hold half a character
 
 
 def crate(record: Record, name: str) -> bytes:
@@ -37,7 +39,10 @@ def crate(record: Record, name: str) -> bytes:
     graph += [*map(_result, record.results), *_parameters(record)]
     for number, run in enumerate(record.runs):
         graph += _process(number, run, _agent(record))
-    return json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False).encode() + b"\n"
+    return (
+        json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False).encode(errors="replace")
+        + b"\n"
+    )
 
 
 def _descriptor(name: str) -> Entity:

@@ -92,5 +92,9 @@ def test_who_has_no_token_is_not_named() -> None:
     assert "agent" not in stranger["#run"]
 
 
+def test_half_a_character_does_not_stop_it() -> None:
+    assert "#parameter/%3F" in graph_of(replace(RECORD, workload=replace(WORKLOAD, parameters={"\ud800": "\ud800"})))
+
+
 def test_names_are_kept_as_they_are(graph: dict[str, Any]) -> None:
     assert graph["./"]["name"] == HOSTILE

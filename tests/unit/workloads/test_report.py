@@ -137,7 +137,7 @@ def test_durations_are_for_people(seconds: float, text: str) -> None:
 
 def test_what_is_shown_of_the_results_is_what_a_browser_can_show(tmp_path: Path) -> None:
     contents = {
-        "s.tsv": b"sample\tcalls\na\t1\n\xff\t2\n",
+        "s.tsv": b"sample\tcalls\na\t1\n\xff\t2\n" + b"long" * 50_000,
         "p.png": b"\x89PNG\r\n\x1a\n...",
         "no.png": b"<svg onload=x>",
         "big.jpg": b"\xff\xd8\xff" + bytes(2 << 20),
@@ -146,6 +146,6 @@ def test_what_is_shown_of_the_results_is_what_a_browser_can_show(tmp_path: Path)
         (tmp_path / name).write_bytes(content)
     results = [Result(name=name, size=len(content), sha256="0" * 64) for name, content in contents.items()]
     found = look_at(tmp_path, results, "s.tsv")
-    assert found.summary == (("sample", "calls"), ("a", "1"), ("\ufffd", "2"))
+    assert found.summary == (("sample", "calls"), ("a", "1"), ("\ufffd", "2"), ("long" * 50,))
     assert [(one.name, one.media_type) for one in found.pictures] == [("p.png", "image/png")]
     assert look_at(tmp_path, results, "missing.tsv").summary == ()
