@@ -140,11 +140,17 @@ async def look(settings: Settings) -> tuple[Any, Any]:
         await cluster.close()
 
 
+@pytest.fixture
+def particular() -> dict[str, Any]:
+    """Settings of the agents of one file of tests."""
+    return {}
+
+
 @pytest_asyncio.fixture
-async def bench(place: Place, tmp_path: Path) -> AsyncIterator[ClusterBench]:
+async def bench(place: Place, particular: dict[str, Any], tmp_path: Path) -> AsyncIterator[ClusterBench]:
     """A backend of its own; at the end nothing of its attempts is left."""
     name = f"s{new_id()[-8:]}"
-    own = {"workspace": place.workspace / name, "workspace_subpath": name}
+    own = {"workspace": place.workspace / name, "workspace_subpath": name, **particular}
     settings = Settings(**place.settings(tmp_path / "data", site=name, **own))
     one = ClusterBench(place, settings, await look(settings))
     yield one
