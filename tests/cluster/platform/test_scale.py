@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
 import pytest
-from tests.cluster.platform.conftest import PLAY_S, PROGRAMS, ROOT, Cluster, changed, play
-from tests.cluster.platform.test_platform import INVENTORY, NAMESPACE, http
+from tests.cluster.nodes.playbooks import NODES, Cluster, Played, play
+from tests.cluster.platform.test_platform import NAMESPACE, http
 
 __all__ = ["http"]  # a fixture
-MANY = ("-e", "nodes=1", "-e", "penstock_platform_replicas=3")
-FEW = ("-e", "nodes=0", "-e", "penstock_platform_replicas=2")
+AS_FOUND = ("-e", f"nodes={NODES}", "-e", "penstock_platform_replicas=2")
+FEWER_NODES_MORE_SERVERS = ("-e", "nodes=0", "-e", "penstock_platform_replicas=3")
 
 
-def scale(*words: str) -> str:
-    return play(*INVENTORY, "playbooks/scale.yml", *words)
+def scale(*words: str) -> Played:
+    return play("scale", *words)
 
 
 def nodes(cluster: Cluster) -> set[str]:
@@ -27,12 +25,11 @@ def nodes(cluster: Cluster) -> set[str]:
 
 
 def servers(cluster: Cluster) -> dict[str, str]:
-    """Each server's pod with its node."""
+    """Each server's pod that is to stay, with its node."""
     selector = ("--namespace", NAMESPACE, "--selector", "app.kubernetes.io/component=server")
-    found = cluster.get("pods", *selector)["items"]
-    return {
-        one["metadata"]["name"]: one["spec"]["nodeName"] for one in found if "deletionTimestamp" not in one["metadata"]
-    }
+    items = cluster.get("pods", *selector)["items"]
+    staying = [one for one in items if "deletionTimestamp" not in one["metadata"]]
+    return {one["metadata"]["name"]: one["spec"].get("nodeName", "") for one in staying}
 
 
 @contextmanager
@@ -56,54 +53,41 @@ def requests(http: httpx.Client) -> Iterator[list[int | str]]:
         asking.join()
 
 
-@pytest.fixture(scope="module")
-def few(cluster: Cluster) -> set[str]:
-    """The nodes to begin with: none that is made of namespaces."""
-    scale(*FEW)
-    return nodes(cluster)
+@pytest.mark.parametrize(
+    ("word", "said"), [("penstock_platform_replicas=0", "at least one server"), ("nodes=-1", "from 0 to 50")]
+)
+def test_a_number_that_cannot_be_changes_nothing_and_says_what_can(cluster: Cluster, word: str, said: str) -> None:
+    before = nodes(cluster), servers(cluster)
+    with pytest.raises(AssertionError) as failed:
+        scale(*AS_FOUND, "-e", word)
+    told = " ".join(str(failed.value).split())
+    assert said in told
+    assert "changed=0" in told
+    assert (nodes(cluster), servers(cluster)) == before
 
 
-def test_numbers_that_cannot_be_change_nothing_and_say_what_can(cluster: Cluster, few: set[str]) -> None:
-    before = servers(cluster)
-    for word, said in (("penstock_platform_replicas=0", "at least one server"), ("nodes=-1", "from 0 to 50")):
-        done = subprocess.run(
-            [PROGRAMS / "ansible-playbook", *INVENTORY, "playbooks/scale.yml", "-e", word],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=PLAY_S,
-        )
-        assert done.returncode != 0
-        assert said in " ".join(done.stdout.split())
-        assert changed(done.stdout) == 0
-    assert (nodes(cluster), servers(cluster)) == (few, before)
-
-
-def test_servers_and_nodes_come_and_go_without_a_failed_request(
-    cluster: Cluster, few: set[str], http: httpx.Client
-) -> None:
-    before = servers(cluster)
+def test_servers_and_nodes_come_and_go_without_a_failed_request(cluster: Cluster, http: httpx.Client) -> None:
+    made = {f"n{number}" for number in range(1, NODES + 1)}
+    machine, before = nodes(cluster) - made, servers(cluster)
     with requests(http) as answers:
-        assert changed(scale(*MANY)) > 0
+        assert scale(*FEWER_NODES_MORE_SERVERS).changed > 0
         more = servers(cluster)
+        assert nodes(cluster) == machine
         assert len(more) == 3
-        assert set(before) < set(more), "those that were there were started anew"
-        assert nodes(cluster) == few | {"n1"}
-        assert changed(scale(*FEW)) > 0
-    assert nodes(cluster) == few
-    assert len(servers(cluster)) == 2
-    assert "n1" not in servers(cluster).values()
+        assert {name for name, node in before.items() if node in machine} <= set(more), "one was started anew"
+        assert scale(*AS_FOUND).changed > 0
+        assert nodes(cluster) == machine | made
+        assert len(servers(cluster)) == 2
+        assert set(servers(cluster)) < set(more), "one was started anew"
     assert len(answers) > 100
     assert set(answers) == {200}
 
 
-def test_the_same_numbers_again_change_nothing(cluster: Cluster, few: set[str]) -> None:
-    assert changed(scale(*FEW)) == 0
-    assert changed(scale(*FEW, "--check")) == 0
+def test_the_same_numbers_again_change_nothing(cluster: Cluster) -> None:
+    assert scale(*AS_FOUND).changes == []
 
 
-def test_a_dry_run_tells_and_changes_nothing(cluster: Cluster, few: set[str]) -> None:
+def test_a_dry_run_tells_and_changes_nothing(cluster: Cluster) -> None:
     before = servers(cluster)
-    assert changed(scale("-e", "penstock_platform_replicas=3", "--check")) > 0
+    assert scale(*AS_FOUND, "-e", "penstock_platform_replicas=3", "--check").changed > 0
     assert servers(cluster) == before
