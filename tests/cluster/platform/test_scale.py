@@ -12,6 +12,7 @@ from tests.cluster.nodes.playbooks import NODES, Cluster, Played, play
 from tests.cluster.platform.test_platform import NAMESPACE, http
 
 __all__ = ["http"]  # a fixture
+WAIT_S = 90  # a request may wait while the database moves to another node, but none may fail
 AS_FOUND = ("-e", f"nodes={NODES}", "-e", "penstock_platform_replicas=2")
 FEWER_NODES_MORE_SERVERS = ("-e", "nodes=0", "-e", "penstock_platform_replicas=3")
 
@@ -40,7 +41,7 @@ def requests(http: httpx.Client) -> Iterator[list[int | str]]:
     def ask() -> None:
         while not done.is_set():
             try:
-                answers.append(http.get("/ga4gh/tes/v1/service-info").status_code)
+                answers.append(http.get("/ga4gh/tes/v1/service-info", timeout=WAIT_S).status_code)
             except httpx.HTTPError as error:
                 answers.append(repr(error))
 
