@@ -45,13 +45,14 @@ class Scene:
     seed: int
     megabytes: int = 96
     parameters: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
         self.random = random.Random(self.seed)  # noqa: S311 - moments of a test, no secrets
         self.server = RunningServer(
             self.folder / "server",
-            environment={"PENSTOCK_CATALOGUE": str(PIPELINES), "PENSTOCK_SENDFILE": "nginx"},
+            environment={"PENSTOCK_CATALOGUE": str(PIPELINES), "PENSTOCK_SENDFILE": "nginx", **self.environment},
         )
         self.server.start()
         self.nginx = Nginx(self.folder / "nginx", self.server.data)
@@ -76,27 +77,28 @@ class Scene:
 
     def state(self) -> str | None:
         """The state of the only workload, as the store has it; None before it is made, GONE after its removal."""
-        found = self._rows("SELECT state FROM workloads UNION ALL SELECT 'GONE' FROM tombstones")
+        found = self.rows("SELECT state FROM workloads UNION ALL SELECT 'GONE' FROM tombstones")
         return str(found[0][0]) if found else None
 
     def attempts(self) -> dict[str, list[tuple[str, int]]]:
         """By task: its attempts, each with the number of its executors' logs."""
         found: dict[str, list[tuple[str, int]]] = {}
-        for name, attempt, log in self._rows(f"SELECT tasks.name, attempts.id, log {FROM_ATTEMPTS}"):
+        for name, attempt, log in self.rows(f"SELECT tasks.name, attempts.id, log {FROM_ATTEMPTS}"):
             found.setdefault(name, []).append((attempt, len(json.loads(log)["executors"])))
         return found
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """By task: when its executor started and ended, in microseconds, for those that have ended."""
-        rows = self._rows(f"SELECT tasks.name, log {FROM_ATTEMPTS}")
+        rows = self.rows(f"SELECT tasks.name, log {FROM_ATTEMPTS}")
         logs = {name: json.loads(log)["executors"] for name, log in rows}
         return {name: (log[0]["start_us"], log[0]["end_us"]) for name, log in logs.items() if log}
 
     def running_processes(self) -> int:
         """Processes whose executor runs now."""
-        return len(self._rows("SELECT id FROM tasks WHERE kind = 'process' AND state = 'RUNNING'"))
+        return len(self.rows("SELECT id FROM tasks WHERE kind = 'process' AND state = 'RUNNING'"))
 
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the store answers, whether its server lives or not."""
         with contextlib.closing(sqlite3.connect(f"file:{self.server.data / 'penstock.db'}?mode=ro", uri=True)) as store:
             return store.execute(query).fetchall()
 
@@ -140,6 +142,22 @@ class Scene:
         while self.state() != "GONE" or self.left():
             assert not deadline.passed, f"{self.state()}, left: {self.left()}\n{self.server.log()}"
             time.sleep(0.02)
+
+    def until_state(self, workload: str, states: set[str]) -> None:
+        """Look until the workload is in one of these states, or gone."""
+        deadline = Deadline.after(PHASE_S)
+        while dict(self.rows("SELECT id, state FROM workloads")).get(workload, "GONE") not in {"GONE", *states}:
+            assert not deadline.passed, self.server.log()
+            time.sleep(0.05)
+
+    def check_all_gone(self) -> None:
+        """Of all workloads tombstones, and nothing else, in the store and on disk."""
+        deadline = Deadline.after(PHASE_S)
+        while (
+            rows := self.rows("SELECT id, state FROM workloads UNION ALL SELECT id, state FROM tasks")
+        ) or self.left():
+            assert not deadline.passed, f"{rows}, left: {self.left()}\n{self.server.log()}"
+            time.sleep(0.05)
 
     def left(self) -> list[str]:
         """What of any workload lies in the workspace: all but the lock that its servers share."""

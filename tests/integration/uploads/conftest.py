@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from penstock.clock import Deadline
 from penstock.errors import PenstockError
 from penstock.settings import Settings
 
-WAIT_S = 60.0
+WAIT_S = 1200.0 if "PENSTOCK_SOAK" in os.environ else 60.0
 PIPELINE = (
     "{name: lines, title: L, version: '1', results: {files: ['*.txt']},"
     " inputs: {text: {title: T, formats: [bin], suffixes: [.bin], max: null}}}"
