@@ -194,7 +194,9 @@ class Settings(BaseSettings):
     )
     allow_root: bool = Field(False, description="Whether tasks that ask for it run as root in their pods.")
     image_volumes: Literal["auto", "yes", "no"] = Field(
-        "auto", description="Whether the cluster mounts images as volumes; auto: from Kubernetes 1.35 on."
+        "auto",
+        description="Whether pods mount the launcher's image as a volume (no: a container copies it); auto: it lies in the "
+        "workspace where that is mounted and the agent has a static busybox, else yes from Kubernetes 1.35 on.",
     )
     pod_resources: Literal["auto", "yes", "no"] = Field(
         "auto", description="Whether the cluster knows resources of whole pods; auto: from Kubernetes 1.34 on."

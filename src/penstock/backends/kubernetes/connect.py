@@ -32,5 +32,5 @@ async def connect(settings: Settings) -> KubernetesBackend:
         else:
             break
     site = await asyncio.to_thread(site_of, settings, version)
-    log.info("connected", namespace=cluster.namespace, version=version, image_volumes=site.image_volumes)
+    log.info("connected", namespace=cluster.namespace, version=version, launcher=site.launcher or site.launcher_image)
     return KubernetesBackend(settings, cluster, site, space)

@@ -115,7 +115,7 @@ class _Builder:
     def spec(self) -> Json:
         plan, site = self._plan, self._site
         before = [
-            *([] if site.image_volumes else [self._copy_launcher()]),
+            *([] if site.image_volumes or site.launcher else [self._copy_launcher()]),
             *([self._stage_in()] if self._fetches else []),
         ]
         containers = [self._executor(step, command) for step, command in enumerate(self._commands)]
@@ -147,7 +147,7 @@ class _Builder:
     def _own_mounts(self) -> list[Mount]:
         attempt, folder = self._attempt
         mounts = [
-            Mount(LAUNCHER, "launcher", "", read_only=True),
+            Mount(LAUNCHER, *self._launcher(), read_only=True),
             Mount(f"{PRIVATE}/run", attempt, join(folder, "run"), read_only=False),
             Mount(f"{PRIVATE}/steps", "scratch", "steps", read_only=False),
         ]
@@ -158,6 +158,11 @@ class _Builder:
             mounts.append(Mount(SECRETS, *source, read_only=True))
         memory = [Mount(path, f"memory-{n}", "", read_only=False) for n, path in enumerate(self._plan.memory)]
         return [*mounts, *memory]
+
+    def _launcher(self) -> tuple[str, str]:
+        """Volume and folder in it."""
+        site = self._site
+        return ("workspace", join(site.claim_folder, site.launcher)) if site.launcher else ("launcher", "")
 
     def _executor(self, step: int, command: Command) -> Json:
         last = len(self._commands) - 1 + int(self._plan.uploads)
@@ -225,11 +230,11 @@ class _Builder:
         }
 
     def _volumes(self) -> list[Json]:
-        launcher: Json = {"name": "launcher", "emptyDir": {}}
-        if self._site.image_volumes:
+        volumes: list[Json] = [{"name": "scratch", "emptyDir": {}}]
+        if not self._site.launcher:
             image = {"reference": self._site.launcher_image, "pullPolicy": "IfNotPresent"}
-            launcher = {"name": "launcher", "image": image}
-        volumes = [launcher, {"name": "scratch", "emptyDir": {}}]
+            source: Json = {"image": image} if self._site.image_volumes else {"emptyDir": {}}
+            volumes.insert(0, {"name": "launcher", **source})
         if self._site.claim is not None:
             volumes.append({"name": "workspace", "persistentVolumeClaim": {"claimName": self._site.claim}})
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from penstock.backends.kubernetes import launcher
 from penstock.settings import Settings
 
 _IMAGE_VOLUMES, _POD_RESOURCES = (1, 35), (1, 34)  # on by default since
@@ -12,7 +13,10 @@ _IMAGE_VOLUMES, _POD_RESOURCES = (1, 35), (1, 34)  # on by default since
 
 @dataclass(frozen=True)
 class Site:
-    """``claim`` is None where the site does not mount the workspace; ``ca`` is the text of an authority to trust."""
+    """``claim`` is None where the site does not mount the workspace; ``ca`` is the text of an authority to trust.
+
+    ``launcher`` is the folder of the workspace that has the launcher's busybox; None: it comes from an image.
+    """
 
     deployment: str
     site: str
@@ -33,10 +37,11 @@ class Site:
     transfer_limit_s: int = 6 * 3600
     largest_input: int = 1 << 40
     cpu_share: float = 1.0
+    launcher: str | None = None
 
 
 def site_of(settings: Settings, version: tuple[int, int]) -> Site:
-    """The site that settings and the cluster's version describe. Blocking: reads the authority's file."""
+    """The site that settings and the cluster's version describe. Blocking: reads and writes files."""
     return Site(
         deployment=settings.deployment,
         site=settings.site,
@@ -57,7 +62,13 @@ def site_of(settings: Settings, version: tuple[int, int]) -> Site:
         transfer_limit_s=settings.transfer_limit_s,
         largest_input=settings.largest_input,
         cpu_share=settings.cpu_share,
+        launcher=_launcher(settings),
     )
+
+
+def _launcher(settings: Settings) -> str | None:
+    from_workspace = settings.workspace_claim is not None and settings.image_volumes == "auto"
+    return launcher.provide(settings.workspace_path) if from_workspace else None
 
 
 def parse_version(answer: dict[str, str]) -> tuple[int, int]:

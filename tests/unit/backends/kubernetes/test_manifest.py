@@ -132,6 +132,15 @@ def test_a_remote_input_needs_a_transfer_container_first() -> None:
     assert made["spec"]["resources"]["limits"] == {"memory": "192000000"}
 
 
+def test_a_pod_that_mounts_the_workspace_gets_the_launcher_from_there() -> None:
+    made = pod(replace(SITE, launcher="launcher/abc", claim_folder="below", image_volumes=False))["spec"]
+    [container] = made["containers"]
+    mount = {"name": "workspace", "mountPath": "/.penstock/launcher", "subPath": "below/launcher/abc", "readOnly": True}
+    assert container["volumeMounts"][0] == mount
+    assert [one["name"] for one in made["volumes"]] == ["scratch", "workspace"]
+    assert "initContainers" not in made
+
+
 def test_older_clusters_get_the_launcher_by_a_container_and_resources_by_container() -> None:
     made = pod(replace(SITE, image_volumes=False, pod_resources=False))["spec"]
     assert [one["name"] for one in made["initContainers"]] == ["launcher"]
