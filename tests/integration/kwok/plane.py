@@ -106,6 +106,11 @@ class ControlPlane:
         found: list[Json] = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/pods").raise_for_status().json()["items"]
         return found
 
+    def events(self, reason: str) -> list[str]:
+        """What the events of the namespace with this reason say."""
+        found = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/events", params={"fieldSelector": f"reason={reason}"})
+        return [one.get("message", "") for one in found.raise_for_status().json()["items"]]
+
     def _start_etcd(self) -> None:
         self._etcd, peers = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
         self._run(

@@ -23,3 +23,11 @@ def test_each_of_many_tasks_ends_once_leaves_nothing_and_costs_no_memory_that_st
     assert late.done == TASKS
     assert late.agent_bytes - early.agent_bytes < MOST_GROWTH
     assert late.server_bytes - early.server_bytes < MOST_GROWTH
+
+
+@pytest.mark.skipif(programs() is None, reason=MISSING)
+def test_a_flood_over_one_node_makes_no_pod_that_has_no_room(tmp_path: Path) -> None:
+    with control_plane(tmp_path / "plane", 1) as plane, platform(tmp_path, plane, 120) as run:
+        run.go(200, 1.0)
+        assert until_gone(plane) == 0
+        assert plane.events("FailedScheduling") == []

@@ -16,17 +16,18 @@ from penstock.backends.attempt.failure import Failure, lost
 from penstock.backends.kubernetes.attempt import Attempt
 from penstock.backends.kubernetes.cluster import Cluster
 from penstock.backends.kubernetes.files import Found, PodFiles, WorkspaceFiles
-from penstock.backends.kubernetes.manifest import GRACE_S, HEAD_CPU, LABEL, make_pod, make_secret, pod_name, selector
+from penstock.backends.kubernetes.manifest import GRACE_S, LABEL, make_pod, make_secret, pod_name, selector
 from penstock.backends.kubernetes.plan import PodPlan, build
 from penstock.backends.kubernetes.pods import Pod
-from penstock.backends.kubernetes.room import Space, survey
+from penstock.backends.kubernetes.room import Space, share, survey
 from penstock.backends.kubernetes.site import Site
+from penstock.backends.kubernetes.taken import Taken
 from penstock.backends.kubernetes.verdict import STAGE_OUT, Progress, judge, lost_pod, waiting_too_long
 from penstock.backends.kubernetes.watch import Watch
 from penstock.clock import Deadline, now_us
 from penstock.errors import Forbidden, InvalidInput, NotFound, PenstockError, Unreachable
 from penstock.settings import Settings
-from penstock.tasks.models import AttemptLog, ExecutorLog, Kind, Outcome, Published, Room
+from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Published, Room
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class KubernetesBackend:
         self._cluster = cluster
         self._site = site
         self._space = space
+        self._taken = Taken(space.total)
         self._files = PodFiles(site) if site.claim is None else WorkspaceFiles(settings.workspace_path, site)
         self._attempts: dict[str, Attempt] = {}
         self._events: asyncio.Queue[Report] = asyncio.Queue()
@@ -57,6 +59,7 @@ class KubernetesBackend:
     async def found(self) -> list[str]:
         """Attempts of which a pod or a directory of this site is there."""
         self._space = await self._insist(lambda: survey(self._cluster, self._settings, ATTEMPT_LABEL))
+        self._taken.total = self._space.total
         pods = await self._insist(self._watch.resync)
         self._open()
         left = await asyncio.to_thread(self._files.left)
@@ -72,7 +75,9 @@ class KubernetesBackend:
         async with attempt.making:
             try:
                 attempt.plan = build(work, self._site)
-                self._check_fits(work)
+                needed = share(work, self._site)
+                self._space.check(*needed)
+                await self._taken.take(work.attempt, *needed)
                 await self._make(attempt, attempt.plan, work)
             except InvalidInput as error:
                 self._finish(attempt, Outcome.SYSTEM_ERROR, str(error))
@@ -91,6 +96,7 @@ class KubernetesBackend:
             except InvalidInput as error:
                 self._finish(attempt, Outcome.SYSTEM_ERROR, str(error))
                 return
+        self._taken.hold(work.attempt, *share(work, self._site))
         self._wait_for_start(attempt)
         if attempt.pod is None:
             await self._look_for(attempt)
@@ -118,6 +124,7 @@ class KubernetesBackend:
         name = pod_name(attempt)
         if known is None or not known.gone.is_set():
             await self._insist(lambda: self._cluster.delete("pods", name, 0))
+        self._taken.free(attempt)
         if self._site.claim is None:
             await self._insist(lambda: self._cluster.delete("secrets", name))
         await asyncio.to_thread(self._files.remove, attempt)
@@ -141,17 +148,6 @@ class KubernetesBackend:
     def _open(self) -> None:
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch.run())
-
-    def _check_fits(self, work: Work) -> None:
-        """A pod runs on one node: what the nodes have together is no help."""
-        largest, terms = self._space.largest, work.terms
-        cpu = HEAD_CPU if work.kind is Kind.HEAD else terms.cpu_cores
-        if largest is None or (cpu <= largest.cpu_cores and terms.ram_gb <= largest.ram_gb):
-            return
-        raise InvalidInput(
-            f"This task can never run here: it needs {cpu:g} CPU cores and {terms.ram_gb:g} GB of memory; "
-            f"the largest node has {largest.cpu_cores:g} CPU cores and {largest.ram_gb:.1f} GB of memory free."
-        )
 
     async def _make(self, attempt: Attempt, plan: PodPlan, work: Work) -> None:
         if attempt.pod is None:
@@ -187,6 +183,7 @@ class KubernetesBackend:
         self._look(attempt)
 
     def _lose(self, pod: Pod) -> None:
+        self._taken.free(pod.attempt)
         attempt = self._attempts.get(pod.attempt)
         if attempt is None:
             return
@@ -276,6 +273,7 @@ class KubernetesBackend:
         )  # fmt: skip
         attempt.finished.set()
         attempt.forget()
+        self._taken.end(attempt.name)
         self._events.put_nowait(report)
 
     async def _insist(self, call: Callable[[], Awaitable[T]], attempt: Attempt | None = None) -> T:

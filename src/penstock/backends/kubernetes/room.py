@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from penstock.agents.protocol import Work
 from penstock.backends.kubernetes.cluster import Cluster
-from penstock.errors import Forbidden, SetupError, Unreachable
+from penstock.backends.kubernetes.manifest import HEAD_CPU
+from penstock.backends.kubernetes.site import Site
+from penstock.errors import Forbidden, InvalidInput, SetupError, Unreachable
 from penstock.settings import Settings
-from penstock.tasks.models import Room
+from penstock.tasks.models import Kind, Room
 
 Json = dict[str, Any]
 _GIGABYTE = 10**9
@@ -30,6 +33,22 @@ class Space:
 
     total: Room
     largest: Room | None = None
+
+    def check(self, cpu_cores: float, ram_gb: float) -> None:
+        """InvalidInput for what no node has. A pod runs on one: what the nodes have together is no help."""
+        largest = self.largest
+        if largest is None or (cpu_cores <= largest.cpu_cores and ram_gb <= largest.ram_gb):
+            return
+        raise InvalidInput(
+            f"This task can never run here: it needs {cpu_cores:g} CPU cores and {ram_gb:g} GB of memory; "
+            f"the largest node has {largest.cpu_cores:g} CPU cores and {largest.ram_gb:.1f} GB of memory free."
+        )
+
+
+def share(work: Work, site: Site) -> tuple[float, float]:
+    """What the work's pod asks for: cores as tasks count them, and gigabytes."""
+    cpu_cores = HEAD_CPU / site.cpu_share if work.kind is Kind.HEAD else work.terms.cpu_cores
+    return cpu_cores, work.terms.ram_gb
 
 
 def quantity(text: str) -> float:
