@@ -1,9 +1,10 @@
 """Lists and gets of TES at 10^3, 10^5 and 10^6 stored tasks, over loopback, with the server's memory and restart.
 
-    python benchmarks/lists.py [--sizes 1000 100000 1000000] [--times 50]
+    python benchmarks/lists.py [--sizes 1000 100000 1000000] [--times 50] [--running 10000]
 
-Fills a new SQLite store with finished tasks, starts ``penstock serve`` on it, and prints a table: the median of each
-request in milliseconds.
+Fills a new SQLite store with finished tasks, and some that run at a site, starts ``penstock serve`` on it, and prints a
+table: the median of each request in milliseconds, and how long it takes until the server is ready, and until the site's
+agent has all of its attempts back.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from tests.conftest import RunningServer, end_runners
 from penstock.database.migrate import migrate
 from penstock.database.sqlite import make_engine
 from penstock.names import new_id
-from penstock.tasks.tables import tags, tasks
+from penstock.tasks.tables import attempts, tags, tasks
 
 BATCH = 20_000
+SITE = "far"
 SPEC = '{"name":"common","executors":[{"image":"penstock/tools:1","command":["true"]}]}'
 REQUESTS: dict[str, dict[str, Any]] = {
     "page of 100": {"page_size": 100},
@@ -54,8 +56,8 @@ def rows(count: int) -> Iterator[dict[str, Any]]:
         yield {**plain, "id": new_id(now - count + number), "name": "common" if number else "rare"}
 
 
-def fill(data: Path, count: int) -> None:
-    """A store with this many tasks."""
+def fill(data: Path, count: int, running: int) -> list[str]:
+    """A store with this many tasks that have ended, and so many that run: the attempts of those."""
     url = f"sqlite:///{data / 'penstock.db'}"
     data.mkdir(parents=True)
     migrate(url)
@@ -69,8 +71,32 @@ def fill(data: Path, count: int) -> None:
                 _store(connection, batch)
                 batch = []
         _store(connection, batch)
+        alive = _run(connection, running) if running else []
         connection.commit()
     engine.dispose()
+    return alive
+
+
+def _run(connection: Connection, count: int) -> list[str]:
+    """So many tasks of another owner that run at the site ``far``."""
+    state = {"state": "RUNNING", "attempt": 1, "name": "runs", "owner": "far-owner", "line": "far-owner"}
+    alive = [{**row, **state} for row in rows(count)]
+    connection.execute(insert(tasks), alive)
+    plain = {"number": 1, "site": SITE, "incarnation": "one", "state": "started", "reason": "", "log": "{}"}
+    plain |= {"lease_until_us": 0, "created_us": 0}
+    connection.execute(insert(attempts), [{**plain, "id": f"{one['id']}-1", "task": one["id"]} for one in alive])
+    return [f"{one['id']}-1" for one in alive]
+
+
+def _take_back(url: str, alive: list[str]) -> float:
+    """Seconds until an agent that comes back has all attempts of its site."""
+    room = {"cpu_cores": 1.0, "ram_gb": 1.0, "disk_gb": 1.0, "slots": 1}
+    hello = {"site": SITE, "incarnation": "two", "total": room, "running": alive}
+    began = time.monotonic()
+    kept = httpx.post(f"{url}/agent/v1/hello", json=hello, timeout=300, trust_env=False).raise_for_status().json()
+    if len(kept["keep"]) != len(alive):
+        sys.exit(f"only {len(kept['keep'])} of {len(alive)} attempts were kept")
+    return time.monotonic() - began
 
 
 def _store(connection: Connection, batch: list[dict[str, Any]]) -> None:
@@ -80,10 +106,10 @@ def _store(connection: Connection, batch: list[dict[str, Any]]) -> None:
         connection.execute(insert(tags), pairs)
 
 
-def measure(folder: Path, count: int, times: int) -> dict[str, float]:
+def measure(folder: Path, count: int, times: int, running: int) -> dict[str, float]:
     """The figures at this size."""
     server = RunningServer(folder / "server")
-    fill(server.data, count)
+    alive = fill(server.data, count, running)
     started = time.monotonic()
     server.start()
     found = {"start of the server (s)": time.monotonic() - started}
@@ -94,6 +120,8 @@ def measure(folder: Path, count: int, times: int) -> dict[str, float]:
                 found[name] = _median(http, "/tasks", query, times)
             found["get, FULL"] = _median(http, f"/tasks/{newest}", {"view": "FULL"}, times)
         assert server.process is not None
+        if alive:
+            found[f"{len(alive):,} running taken back (s)"] = _take_back(server.url, alive)
         found["memory (MiB)"] = _memory(server.process.pid)
     finally:
         server.stop()
@@ -122,11 +150,12 @@ def main() -> None:
     words = argparse.ArgumentParser()
     words.add_argument("--sizes", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     words.add_argument("--times", type=int, default=50)
+    words.add_argument("--running", type=int, default=10_000)
     told = words.parse_args()
     columns = []
     for size in told.sizes:
         with tempfile.TemporaryDirectory() as folder:
-            columns.append(measure(Path(folder), size, told.times))
+            columns.append(measure(Path(folder), size, told.times, told.running))
     print(f"| | {' | '.join(f'{size:,} tasks' for size in told.sizes)} |")
     print(f"|---|{'---:|' * len(columns)}")
     for name in columns[0]:

@@ -21,7 +21,7 @@ from penstock.database.engine import Database
 from penstock.database.opening import open_database
 from penstock.settings import Settings
 
-START_S = 40.0
+START_S = 120.0
 
 # What a test sees does not depend on the terminal, or the lack of one, that the tests were started from. At import,
 # because libraries look at these once.

@@ -1,4 +1,7 @@
-"""Limits on what a request may bring: bodies of the JSON APIs are small; uploads stream and have their own limits."""
+"""Limits on what a request may bring: headers, parameters, and the bodies of the JSON APIs, which are small.
+
+Uploads stream and have their own limits.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,20 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from penstock.errors import InvalidInput, PenstockError, TooLarge
+from penstock.heads import check_head
 from penstock.problems import answer
 
 LARGEST_BODY = 16 << 20
 LONGEST_QUERY = 32 << 10
+MOST_PARAMETERS = 1000
 STREAMED = ("/uploads", "/upload/")
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body above the limit, whether it says its length or not; 400 for an endless query."""
+    """ASGI middleware: 413 for a body above the limit, whether it says its length or not.
+
+    400 for an endless query, 431 for endless headers.
+    """
 
     def __init__(self, app: ASGIApp, largest: int = LARGEST_BODY) -> None:
         self._app = app
@@ -40,6 +48,11 @@ class BodyLimit:
     def _check(self, scope: Scope) -> None:
         if len(scope["query_string"]) > LONGEST_QUERY:
             raise InvalidInput(f"A query of {len(scope['query_string'])} bytes: at most {LONGEST_QUERY} are read.")
+        if scope["query_string"].count(b"&") >= MOST_PARAMETERS:
+            raise InvalidInput(
+                f"{scope['query_string'].count(b'&') + 1} parameters: at most {MOST_PARAMETERS} are read."
+            )
+        check_head(scope["headers"])
         said = dict(scope["headers"]).get(b"content-length", b"0")
         if not scope["path"].startswith(STREAMED) and said.isdigit() and int(said[:20]) > self._largest:
             raise self._too_large(said.decode())

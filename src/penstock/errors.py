@@ -17,6 +17,7 @@
         Locked                        423  locked
       TooLarge                        413  too-large
       LimitReached                    429  limit-reached
+      HeadTooLarge                    431  head-too-large
       StorageFull                     507  storage-full
       Draining                        503  draining
       StoreAway                       503  store-away
@@ -149,6 +150,13 @@ class InputChanged(Conflict):
     """A local file is no longer the one whose digest the server was told (raised by clients only)."""
 
     code = "input-changed"
+
+
+class HeadTooLarge(PenstockError):
+    """The headers of a request are more or longer than anybody needs."""
+
+    status = 431
+    code = "head-too-large"
 
 
 class TooLarge(PenstockError):

@@ -20,6 +20,7 @@ from penstock import logs
 from penstock.app import create_app
 from penstock.database.opening import check_database, is_postgres
 from penstock.errors import SetupError
+from penstock.heads import BoundedHeads
 from penstock.locks import FolderLock
 from penstock.settings import Settings
 
@@ -77,6 +78,7 @@ def _run_server(settings: Settings, *, agent: bool, tcp: bool) -> None:
         sockets.append(listening)
     config = uvicorn.Config(
         create_app(settings),
+        http=BoundedHeads,
         log_config=None,
         access_log=False,
         server_header=False,

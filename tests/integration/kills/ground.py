@@ -127,13 +127,22 @@ class Together(Ground):
         return SqliteLook(self.server.data / "penstock.db")
 
     def _kill_agent(self) -> Callable[[], None]:
-        lock = self.server.data / "agent" / "agent.lock"
         deadline = Deadline.after(LONG_S)
-        while not _is_held(lock):  # it is not up again since the last kill
-            assert not deadline.passed, self.server.log()
+        while (process := self._agent()) is None:  # it is not up again since the last kill
+            assert not deadline.passed, self.server.log()[-5000:]
             time.sleep(0.005)
-        os.kill(int(lock.read_text()), signal.SIGKILL)
+        os.kill(process, signal.SIGKILL)
         return lambda: None  # the server starts another
+
+    def _agent(self) -> int | None:
+        """The process id of the agent that holds the lock, once it has written it there."""
+        lock = self.server.data / "agent" / "agent.lock"
+        if not _is_held(lock) or not (told := lock.read_text().strip()):
+            return None
+        with suppress(OSError):
+            words = Path(f"/proc/{told}/cmdline").read_bytes().split(b"\0")
+            return int(told) if b"agent" in words else None
+        return None
 
     def stop(self) -> None:
         self.server.stop()

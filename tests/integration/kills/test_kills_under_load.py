@@ -31,7 +31,7 @@ from penstock.tasks.retry import GIVEN_BACK
 SOAK = int(os.environ.get("PENSTOCK_SOAK", "0"))
 TASKS = 500 if SOAK else 40
 MOMENTS = 100 if SOAK else 3  # on each of the two grounds
-PHASE_S, DRAIN_S = 120.0, 600.0
+PHASE_S, DRAIN_S = 300.0, 900.0
 TRIES = 40
 RECOVERY_S = 10.0
 Look = SqliteLook | PostgresLook

@@ -152,7 +152,7 @@ def test_a_transfer_is_a_bar_that_a_line_with_a_tick_replaces(screen: Screen) ->
         live.end()
     shown = screen.text()
     assert "Uploading ━" in shown
-    assert shown.rstrip().endswith("✓ Uploaded 3 files, 2.00 MB in 0.0 s")
+    assert re.search(r"✓ Uploaded 3 files, 2.00 MB in [\d.]+ s$", shown.rstrip())
 
 
 def test_each_rule_has_its_bar_with_what_is_done_and_running(screen: Screen) -> None:
@@ -164,7 +164,7 @@ def test_each_rule_has_its_bar_with_what_is_done_and_running(screen: Screen) -> 
     assert "Queued: waiting for room" in shown
     for rule, counts in (("align", "2/4"), ("call", "0/2"), ("index", "1/1")):
         assert re.search(rf"{rule} +[━╸╺ ]+ {counts}", shown)
-    assert "✓ Ran 7 processes in 0.0 s" in shown
+    assert re.search(r"✓ Ran 7 processes in [\d.]+ s", shown)
 
 
 def test_an_outage_is_shown_below_the_bars_until_it_is_over(screen: Screen) -> None:
