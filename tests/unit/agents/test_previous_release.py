@@ -13,19 +13,20 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from penstock.agents import protocol
 from penstock.app import build_services, create_app, running
 from penstock.settings import Settings
 
 RECORD = Path(__file__).resolve().parents[2] / "data" / "protocol" / "previous.jsonl"
-ANSWERS = {
+ANSWERS: dict[str, type[BaseModel]] = {
     "hello": protocol.Welcome,
     "lease": protocol.LeaseAnswer,
     "renew": protocol.Orders,
     "report": protocol.ReportsAnswer,
 }
-REQUESTS = {
+REQUESTS: dict[str, type[BaseModel]] = {
     "hello": protocol.Hello,
     "lease": protocol.LeaseRequest,
     "renew": protocol.Renewal,
@@ -147,7 +148,7 @@ def test_what_todays_agent_says_has_all_that_a_server_of_the_previous_release_as
 
 
 @pytest.mark.parametrize("kind", [*ANSWERS.values(), *REQUESTS.values()])
-def test_what_the_next_release_may_add_is_passed_over(kind: type[Any]) -> None:
+def test_what_the_next_release_may_add_is_passed_over(kind: type[BaseModel]) -> None:
     for one in record():
         for told, kinds in ((one["answered"], ANSWERS), (one["sent"], REQUESTS)):
             if kinds[one["call"]] is kind:
