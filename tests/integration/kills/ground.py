@@ -79,8 +79,14 @@ class PostgresLook:
 
     def _drop(self) -> None:
         if self._store is not None:
-            self._store.terminate()
+            self._loop.run(_end(self._store))
             self._store = None
+
+
+async def _end(store: asyncpg.Connection) -> None:
+    """Without a goodbye, which nobody may be there to hear."""
+    store.terminate()
+    await asyncio.sleep(0)  # the loop closes the socket in its next turn
 
 
 class Ground:

@@ -235,7 +235,12 @@ def play(ground: Ground, witness: Witness, moments: list[tuple[str, str]], seed:
     """The whole game on one ground."""
     client = Client(ground.server.url, seed, witness.port)
     load, looks = Load(client, TASKS), [ground.look(), ground.look()]
-    with closing(looks[0]), closing(Moves(ground.workspace / "owners" / "local" / "data")) as moves, closing(client):
+    with (
+        closing(looks[0]),
+        closing(looks[1]),
+        closing(Moves(ground.workspace / "owners" / "local" / "data")) as moves,
+        closing(client),
+    ):
         game = Game(ground, client, looks[0], moves, random.Random(seed))  # noqa: S311 - moments of a test
 
         def live() -> tuple[int, list[str]]:
