@@ -57,11 +57,14 @@ class Queue:
     ) -> Orders:
         """Enter an agent; it fences the site's earlier incarnation. Live attempts it does not have are lost."""
 
-        def change(connection: Connection) -> Orders:
+        def change(connection: Connection) -> tuple[list[Attempt], list[str]]:
             sites.register(connection, holder.site, holder.incarnation, total, tags, mounts=mounts)
             return self._sort_out(connection, holder, set(running))
 
-        orders = await self._database.write(change)
+        kept, end = await self._database.write(change)
+        # Read afterwards: thousands of them would keep everybody else's changes waiting.
+        found = await self._database.read(lambda connection: store.many(connection, [one.task for one in kept]))
+        orders = Orders(leased=[(found[one.task], one) for one in kept if one.task in found], end=end)
         await self._refuse_what_never_fits()
         self._signals.notify(QUEUE, site_topic(holder.site), LEASES)
         return orders
@@ -184,20 +187,18 @@ class Queue:
             self._announce(task)
         self._signals.notify(QUEUE)
 
-    def _sort_out(self, connection: Connection, holder: Holder, running: set[str]) -> Orders:
-        orders = Orders()
+    def _sort_out(self, connection: Connection, holder: Holder, running: set[str]) -> tuple[list[Attempt], list[str]]:
+        """The attempts that the agent goes on with, and those it has to end; what it does not have is lost."""
+        kept = []
         for attempt in leases.live(connection, holder.site):
             if attempt.id in running:
-                task = store.get(connection, attempt.task)
-                if task is not None:
-                    orders.leased.append((task, attempt))
+                kept.append(attempt)
             else:
                 gone = "its runner was gone when the agent came back"
                 self._lose(connection, attempt, GIVEN_BACK if attempt.state == "leased" else gone)
-        kept = {attempt.id for _, attempt in orders.leased}
-        leases.renew(connection, holder.site, kept, moment(connection) + self._lease_us)
-        orders.end = sorted(running - kept)
-        return orders
+        names = {attempt.id for attempt in kept}
+        leases.renew(connection, holder.site, names, moment(connection) + self._lease_us)
+        return kept, sorted(running - names)
 
     def _lose(self, connection: Connection, attempt: Attempt, reason: str) -> Task:
         leases.set_attempt(connection, attempt.id, ["leased", "started"], state="finished", reason=f"LOST {reason}")

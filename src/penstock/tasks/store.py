@@ -15,6 +15,8 @@ from penstock.tasks.listing import Brief, Filter
 from penstock.tasks.models import FINAL, Attempt, AttemptLog, Created, Kind, NewTask, Progress, State, Task
 from penstock.tasks.tables import attempts, parents, tags, tasks
 
+AT_ONCE = 500  # rows that one statement names
+
 # Put together once: that takes longer than running them. An update sets the columns that it is executed with.
 _is_source = (tasks.c.id == bindparam("moved")) & tasks.c.state.in_(bindparam("sources", expanding=True))
 _is_fenced = _is_source & (tasks.c.attempt == bindparam("fence"))
@@ -126,6 +128,15 @@ def get(connection: Connection, task: str, *, with_attempts: bool = True) -> Tas
     if row is None:
         return None
     return as_task(row, _attempts_of(connection, [task]).get(task, []) if with_attempts else [])
+
+
+def many(connection: Connection, ids: Sequence[str]) -> dict[str, Task]:
+    """Those of the tasks that exist, by id, without their attempts."""
+    found: dict[str, Task] = {}
+    for first in range(0, len(ids), AT_ONCE):
+        rows = connection.execute(select(tasks).where(tasks.c.id.in_(ids[first : first + AT_ONCE])))
+        found |= {row.id: as_task(row, []) for row in rows}
+    return found
 
 
 def brief(connection: Connection, ids: Sequence[str]) -> list[Brief]:
