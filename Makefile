@@ -41,7 +41,7 @@ molecule: packages ## the roles on throw-away hosts
 	@scripts/molecule
 cluster: packages ## a Kubernetes cluster on this machine, all that runs on one, and its removal (MORE='-k name')
 	@scripts/cluster $(MORE)
-soak: packages   ## every victim of kill -9 in every phase with five seeds, 150 kills more, outages, 16 GiB sent at once: an hour
+soak: packages   ## every victim of kill -9 in every phase with five seeds, 350 kills more, outages, 16 GiB sent at once: an hour
 	@PENSTOCK_SOAK=5 pytest -q -s tests/integration/kills tests/integration/faults tests/integration/kwok tests/integration/uploads
 bench: dev       ## the figures that the project publishes
 	@for one in benchmarks/*.py; do python "$$one"; done
