@@ -29,12 +29,14 @@ class Taken:
     def __init__(self, total: Room) -> None:
         self.total = total
         self._shares: dict[str, _Share] = {}
+        self._cpu_cores = self._ram_gb = 0.0  # of all of them, and how many have ended: there may be thousands
+        self._ended = 0
         self._freed = asyncio.Event()
 
     async def take(self, attempt: str, cpu_cores: float, ram_gb: float) -> None:
         """Hold this much. Waits while it does not fit and something that has ended is still to be removed."""
         deadline = Deadline.after(_PATIENCE_S)
-        while self._lacks(cpu_cores, ram_gb) and self._will_free() and not deadline.passed:
+        while self._lacks(cpu_cores, ram_gb) and self._ended and not deadline.passed:
             self._freed.clear()
             try:
                 await asyncio.wait_for(self._freed.wait(), deadline.remaining)
@@ -44,25 +46,30 @@ class Taken:
 
     def hold(self, attempt: str, cpu_cores: float, ram_gb: float) -> None:
         """It is there already."""
+        self.free(attempt)
         self._shares[attempt] = _Share(cpu_cores, ram_gb)
+        self._cpu_cores += cpu_cores
+        self._ram_gb += ram_gb
 
     def end(self, attempt: str) -> None:
         """It has ended, and will be removed."""
-        if attempt in self._shares:
-            self._shares[attempt].ended = True
+        share = self._shares.get(attempt)
+        if share is not None and not share.ended:
+            share.ended = True
+            self._ended += 1
 
     def free(self, attempt: str) -> None:
         """Its pod is gone."""
-        if self._shares.pop(attempt, None) is not None:
+        share = self._shares.pop(attempt, None)
+        if share is not None:
+            self._cpu_cores -= share.cpu_cores
+            self._ram_gb -= share.ram_gb
+            self._ended -= share.ended
             self._freed.set()
 
     def _lacks(self, cpu_cores: float, ram_gb: float) -> bool:
-        shares = self._shares.values()
         return (
-            sum(one.cpu_cores for one in shares) + cpu_cores > self.total.cpu_cores + _ROUNDING
-            or sum(one.ram_gb for one in shares) + ram_gb > self.total.ram_gb + _ROUNDING
+            self._cpu_cores + cpu_cores > self.total.cpu_cores + _ROUNDING
+            or self._ram_gb + ram_gb > self.total.ram_gb + _ROUNDING
             or len(self._shares) + 1 > self.total.slots
         )
-
-    def _will_free(self) -> bool:
-        return any(one.ended for one in self._shares.values())
