@@ -75,7 +75,7 @@ class ClusterServer(RunningServer):
 
     def until_idle(self) -> None:
         """Until no pod and no secret is left; they go once the server has taken an attempt's end."""
-        deadline = Deadline.after(30)
+        deadline = Deadline.after(180)
         while left := self.place.left():
             assert not deadline.passed, left
             time.sleep(0.2)
