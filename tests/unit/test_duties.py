@@ -64,7 +64,7 @@ async def test_one_of_several_that_fails_to_lead_tries_again(failure: Exception)
     inside = Inside(failure, alone=False)
     duties = _duties(inside)
     await duties.begin()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await inside.led.wait()
     assert inside.terms == 2
     await duties.end()
