@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
+
 from penstock.workloads import store, store_drops
 from penstock.workloads.halt import Halt
 from penstock.workloads.interfaces import Tasks, Uploads
@@ -14,6 +16,7 @@ from penstock.workloads.models import REMOVING, State, Workload
 from penstock.workloads.places import Places, remove_tree
 from penstock.workloads.threads import Threads
 
+_log = structlog.get_logger(__name__)
 Known = Mapping[str, tuple[str, State]]
 UNFOLDED = REMOVING | {State.UPLOADING, State.SUCCEEDED, State.CANCELED}  # these have no folder below workloads/
 
@@ -71,10 +74,17 @@ class Removal:
 def _remove_strangers(working: list[Path], results: list[Path], known: Known) -> None:
     for folder in working:
         if folder.name not in known or known[folder.name][1] in UNFOLDED:
-            remove_tree(folder)
+            _remove_stranger(folder)
     for folder in results:
         if folder.name not in known or known[folder.name][0] != folder.parent.parent.name:
-            remove_tree(folder)
+            _remove_stranger(folder)
+
+
+def _remove_stranger(folder: Path) -> None:
+    try:
+        remove_tree(folder)
+    except OSError as error:  # it is nobody's, so nobody's server may wait for it
+        _log.warning("A folder that belongs to nothing stays.", folder=str(folder), reason=error.strerror)
 
 
 def _folders(parent: Path) -> Iterator[Path]:

@@ -104,3 +104,20 @@ async def test_a_start_notes_an_upload_that_was_complete_before_the_kill(house: 
     (house.workspace / "incoming" / new.uploads[0].id).write_bytes(b"ab")
     await house.start()
     await house.until(new.workload.id, State.QUEUED)
+
+
+async def test_a_start_leaves_what_it_cannot_remove_and_goes_on(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.stop()
+    fast, free = house.workspace / "workloads" / new_id(), house.workspace / "workloads" / new_id()
+    for folder in (fast, free):
+        folder.mkdir(parents=True)
+
+    def refuse(folder: Path) -> None:
+        if folder == fast:
+            raise PermissionError(13, "Permission denied")
+        remove_tree(folder)
+
+    monkeypatch.setattr("penstock.workloads.removal.remove_tree", refuse)
+    await house.start()
+    assert fast.exists()
+    assert not free.exists()
