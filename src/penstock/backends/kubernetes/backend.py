@@ -75,7 +75,7 @@ class KubernetesBackend:
         async with attempt.making:
             try:
                 attempt.plan = build(work, self._site)
-                needed = share(work, self._site)
+                needed = share(work)
                 self._space.check(*needed)
                 await self._taken.take(work.attempt, *needed)
                 await self._make(attempt, attempt.plan, work)
@@ -96,7 +96,7 @@ class KubernetesBackend:
             except InvalidInput as error:
                 self._finish(attempt, Outcome.SYSTEM_ERROR, str(error))
                 return
-        self._taken.hold(work.attempt, *share(work, self._site))
+        self._taken.hold(work.attempt, *share(work))
         self._wait_for_start(attempt)
         if attempt.pod is None:
             await self._look_for(attempt)

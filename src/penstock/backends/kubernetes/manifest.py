@@ -27,7 +27,6 @@ ATTEMPT = f"{PRIVATE}/attempt"
 SECRET = f"{PRIVATE}/secret"
 SCRIPT = (Path(__file__).parent / "launcher.sh").read_text()
 GRACE_S = 5
-HEAD_CPU = 0.05
 _TRANSFER_RAM = 192 * 10**6  # what a transfer container needs at least
 _START_S = 900  # what the kubelet's own deadline leaves for pulling images; the launcher keeps the exact limit
 _AWAY_S = 30  # how long pods stay on a node that is not heard of
@@ -255,7 +254,8 @@ class _Builder:
     def _add_resources(self, spec: Json) -> None:
         """One budget for all containers; where the cluster has none, all is asked for by the first."""
         terms = self._work.terms
-        cpu = HEAD_CPU if self._plan.head else terms.cpu_cores * self._site.cpu_share
+        # A head task asks for no processor, as admission counts it: it waits for processes that need all there is.
+        cpu = 0.0 if self._plan.head else terms.cpu_cores * self._site.cpu_share
         memory = str(max(self._plan.ram_bytes, _TRANSFER_RAM if self._fetches else 0))
         asked = {"cpu": f"{math.ceil(cpu * 1000)}m", "memory": memory}
         first = spec["containers"][0]

@@ -9,8 +9,6 @@ from typing import Any
 
 from penstock.agents.protocol import Work
 from penstock.backends.kubernetes.cluster import Cluster
-from penstock.backends.kubernetes.manifest import HEAD_CPU
-from penstock.backends.kubernetes.site import Site
 from penstock.errors import Forbidden, InvalidInput, SetupError, Unreachable
 from penstock.settings import Settings
 from penstock.tasks.models import Kind, Room
@@ -45,10 +43,9 @@ class Space:
         )
 
 
-def share(work: Work, site: Site) -> tuple[float, float]:
-    """What the work's pod asks for: cores as tasks count them, and gigabytes."""
-    cpu_cores = HEAD_CPU / site.cpu_share if work.kind is Kind.HEAD else work.terms.cpu_cores
-    return cpu_cores, work.terms.ram_gb
+def share(work: Work) -> tuple[float, float]:
+    """What the work's pod asks for: cores as tasks count them, of which a head task has none, and gigabytes."""
+    return 0.0 if work.kind is Kind.HEAD else work.terms.cpu_cores, work.terms.ram_gb
 
 
 def quantity(text: str) -> float:

@@ -102,7 +102,7 @@ def test_a_pod_requests_the_share_of_its_cores_that_the_site_says() -> None:
     assert made["spec"]["resources"]["requests"]["cpu"] == "800m"
 
 
-def test_a_head_task_gets_the_servers_address_its_token_and_little_cpu() -> None:
+def test_a_head_task_gets_the_servers_address_its_token_and_no_cpu_of_its_own() -> None:
     made = pod(replace(SITE, ca="-----"), kind="head", terms={"cpu_cores": 4, "ram_gb": 2})
     [container] = made["spec"]["containers"]
     assert {one["name"]: one["value"] for one in container["env"]} == {
@@ -112,7 +112,7 @@ def test_a_head_task_gets_the_servers_address_its_token_and_little_cpu() -> None
     }  # fmt: skip
     secrets = {"name": "workspace", "mountPath": "/run/penstock-token", "subPath": f"{FOLDER}/secrets"}
     assert secrets | {"readOnly": True} in container["volumeMounts"]
-    assert made["spec"]["resources"]["requests"] == {"cpu": "50m", "memory": "2000000000"}
+    assert made["spec"]["resources"]["requests"] == {"cpu": "0m", "memory": "2000000000"}
     assert made["metadata"]["labels"]["penstock/server"] == "yes"
 
 
