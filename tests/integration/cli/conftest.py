@@ -127,7 +127,10 @@ def until(process: subprocess.Popen[str], words: str) -> str:
 
 
 class Line:
-    """A line to the server that can be cut: forwards bytes until ``room`` for the server's side is used up."""
+    """A line to the server that can be cut: forwards bytes until ``room`` for the server's side is used up.
+
+    With ``stays_cut`` nobody gets through again before ``passing`` is set.
+    """
 
     def __init__(self, url: str) -> None:
         self._target = int(url.rpartition(":")[2])
@@ -136,11 +139,14 @@ class Line:
         self.sent = 0
         self.room: int | None = None
         self.full = threading.Event()
+        self.stays_cut, self.passing = False, threading.Event()
+        self.passing.set()
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         """Cut everything."""
+        self.passing.set()
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for one in self._open:
@@ -152,6 +158,7 @@ class Line:
                 client, _ = self._listening.accept()
             except OSError:
                 return
+            self.passing.wait()
             server = socket.create_connection(("127.0.0.1", self._target))
             self._open += [client, server]
             threading.Thread(target=self._forward, args=(client, server, True), daemon=True).start()
@@ -167,6 +174,8 @@ class Line:
                 self.sent += len(data) if counted else 0
                 if counted and self.room == 0:
                     self.room = None
+                    if self.stays_cut:
+                        self.passing.clear()
                     self.full.set()
                     break
         except OSError:

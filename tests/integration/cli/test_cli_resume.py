@@ -82,11 +82,12 @@ def test_a_cut_in_the_upload_is_mended_without_the_user(shell: Shell, line: Line
 def test_a_file_that_is_edited_while_it_is_sent_stops_the_run(shell: Shell, line: Line) -> None:
     name = shell.file("a.txt", os.urandom(SIZE))
     shell.environment["PENSTOCK_URL"] = line.url
-    line.room = SIZE // 2
+    line.room, line.stays_cut = SIZE // 2, True
     process = shell.start(*command())
     assert line.full.wait(60)
     with (shell.folder / name).open("ab") as file:
         file.write(b"one more line\n")
+    line.passing.set()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "a.txt was changed since its digest was taken" in err
