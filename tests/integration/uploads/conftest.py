@@ -128,7 +128,7 @@ def post(tmp_path: Path) -> Iterator[Post]:
     catalogue.mkdir(parents=True)
     (catalogue / "pipeline.yml").write_text(PIPELINE)
     environment = {"PENSTOCK_CATALOGUE": str(catalogue.parent), "PENSTOCK_AUTHENTICATION": "none"}
-    server = RunningServer(tmp_path / "server", environment=environment)
+    server = RunningServer(tmp_path / "server", environment=environment, arguments=("--no-agent",))
     server.start()
     nginx = Nginx(tmp_path / "nginx", server.data)
     nginx.start()
