@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -34,9 +35,8 @@ hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """One PostgreSQL for all tests."""
+@contextlib.contextmanager
+def _running_postgres() -> Iterator[Postgres]:
     found = programs()
     if found is None:
         pytest.skip("PostgreSQL is not installed: `make packages`")
@@ -44,6 +44,20 @@ def postgres() -> Iterator[Postgres]:
     one.make()
     yield one
     one.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL for all tests."""
+    with _running_postgres() as one:
+        yield one
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """One that the test may kill."""
+    with _running_postgres() as one:
+        yield one
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
 from sqlalchemy import Connection, text
-from tests.postgres import Postgres, programs
+from tests.postgres import Postgres
 
 from penstock.database.migrate import migrate_postgres
 from penstock.database.opening import is_postgres
@@ -24,18 +24,6 @@ async def store(postgres_url: str) -> AsyncIterator[PostgresDatabase]:
     await one.write(lambda c: c.execute(text("CREATE TABLE t (n INTEGER PRIMARY KEY)")))
     yield one
     await one.close()
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """One that the test may kill."""
-    found = programs()
-    if found is None:
-        pytest.skip("PostgreSQL is not installed: `make packages`")
-    one = Postgres(found)
-    one.make()
-    yield one
-    one.remove()
 
 
 def _put(number: int) -> Callable[[Connection], int]:

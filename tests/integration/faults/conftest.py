@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -112,11 +113,9 @@ class Field:
             time.sleep(0.05)
 
 
-@pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Field]:
-    """A server whose leases are short; no agent of the field is there yet."""
-    told = {"PENSTOCK_LEASE_S": str(LEASE_S), "PENSTOCK_RETRY_BACKOFF_S": "0.1"}
-    server = RunningServer(tmp_path / "server", told)
+@contextlib.contextmanager
+def field_at(server: RunningServer) -> Iterator[Field]:
+    """The server, started; no agent of the field is there yet."""
     server.start()
     one = Field(server, Tes(server.url))
     yield one
@@ -125,3 +124,11 @@ def ground(tmp_path: Path) -> Iterator[Field]:
         agent.stop()
     server.stop()
     end_runners(server.data)
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Field]:
+    """A server whose leases are short; no agent of the field is there yet."""
+    told = {"PENSTOCK_LEASE_S": str(LEASE_S), "PENSTOCK_RETRY_BACKOFF_S": "0.1"}
+    with field_at(RunningServer(tmp_path / "server", told)) as one:
+        yield one

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.conftest import RunningServer, end_runners
-from tests.integration.conftest import Tes
-from tests.integration.faults.conftest import LEASE_S, Field
+from tests.conftest import RunningServer
+from tests.integration.faults.conftest import LEASE_S, Field, field_at
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 AN_HOUR = timedelta(hours=1)
@@ -55,15 +54,8 @@ def clock(tmp_path: Path) -> Clock:
 def ground(tmp_path: Path, clock: Clock) -> Iterator[Field]:
     """A server that keeps ended tasks for an hour, and whose clock can be set."""
     told = {"PENSTOCK_LEASE_S": str(LEASE_S), "PENSTOCK_TASK_RETENTION_S": "3600", "PENSTOCK_RETRY_BACKOFF_S": "0.1"}
-    server = RunningServer(tmp_path / "server", {**told, **clock.variables})
-    server.start()
-    one = Field(server, Tes(server.url))
-    yield one
-    one.tes.http.close()
-    for agent in one.agents.values():
-        agent.stop()
-    server.stop()
-    end_runners(server.data)
+    with field_at(RunningServer(tmp_path / "server", {**told, **clock.variables})) as one:
+        yield one
 
 
 def _off(ground: Field) -> timedelta:

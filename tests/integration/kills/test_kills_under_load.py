@@ -23,7 +23,7 @@ import pytest
 from tests.conftest import end_runners
 from tests.integration.kills.ground import FINAL, Apart, Ground, PostgresLook, SqliteLook, Together, processes_of
 from tests.integration.kills.load import KINDS, OUTPUTS, Client, Load, Moves, Witness
-from tests.postgres import Postgres, programs
+from tests.postgres import Postgres
 
 from penstock.clock import Deadline
 from penstock.tasks.retry import GIVEN_BACK
@@ -210,18 +210,6 @@ def moments_of(table: list[tuple[str, str]], seed: int) -> list[tuple[str, str]]
     chosen = [table[number % len(table)] for number in range(MOMENTS)]
     random.Random(seed).shuffle(chosen)  # noqa: S311 - a test's order, no secret
     return chosen
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """One that the test may kill."""
-    found = programs()
-    if found is None:
-        pytest.skip("PostgreSQL is not installed: `make packages`")
-    one = Postgres(found)
-    one.make()
-    yield one
-    one.remove()
 
 
 @pytest.fixture

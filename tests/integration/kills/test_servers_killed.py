@@ -8,32 +8,20 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.conftest import RunningServer, end_runners
-from tests.postgres import Postgres, programs
+from tests.postgres import Postgres
 
 from penstock.clock import Deadline
 
 PIPELINES = Path(__file__).resolve().parents[2] / "data" / "pipelines"
 LIMIT_S = 180.0
 TASKS = 24
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """One that the test may kill."""
-    found = programs()
-    if found is None:
-        pytest.skip("PostgreSQL is not installed: `make packages`")
-    one = Postgres(found)
-    one.make()
-    yield one
-    one.remove()
 
 
 @pytest.fixture
