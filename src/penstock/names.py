@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from pathlib import PurePosixPath
 
 from penstock.clock import now_us
@@ -15,12 +16,20 @@ _OWNER = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9])")
 TOOLS_IMAGE = "penstock/tools:1"  # what the local backend maps to this machine's programs
 LONGEST_PATH = 1024
 LONGEST_SEGMENT = 255
+_one_at_a_time, _latest = threading.Lock(), [0]
 
 
 def new_id(at_ms: int | None = None) -> str:
-    """A 26-character lower-case ULID: 48 bits of milliseconds, 80 random bits; sorts by time of creation."""
-    milliseconds = now_us() // 1000 if at_ms is None else at_ms
-    value = (milliseconds << 80) | int.from_bytes(os.urandom(10))
+    """A 26-character lower-case ULID: 48 bits of milliseconds, 80 random bits; sorts by time of creation.
+
+    Those that a process makes within a millisecond sort, too (ULID's monotonicity), by random steps: queues go by them.
+    """
+    value = ((now_us() // 1000 if at_ms is None else at_ms) << 80) | int.from_bytes(os.urandom(10))
+    if at_ms is None:
+        with _one_at_a_time:
+            if value >> 80 <= _latest[0] >> 80:
+                value = _latest[0] + 1 + int.from_bytes(os.urandom(8))
+            _latest[0] = value
     return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 

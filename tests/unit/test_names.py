@@ -28,6 +28,11 @@ def test_ids_do_not_repeat() -> None:
     assert len({new_id(1) for _ in range(1000)}) == 1000
 
 
+def test_ids_of_one_millisecond_sort_by_creation_too() -> None:
+    made = [new_id() for _ in range(5000)]
+    assert made == sorted(set(made))
+
+
 @pytest.mark.parametrize("text", ["", "x", "8" + "0" * 25, "0" * 25 + "u", "0" * 25 + "A", "0" * 27, "../" + "0" * 23])
 def test_what_is_no_id_is_not_taken_for_one(text: str) -> None:
     assert not is_id(text)

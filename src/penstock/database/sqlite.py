@@ -149,7 +149,9 @@ def _apply_all(connection: Connection, group: list[_Change]) -> bool:
     try:
         for change in group:
             change.result = change.run(connection)
-    except BaseException:  # noqa: BLE001 - run again, it is carried to the caller
+    except BaseException:
+        if len(group) == 1:
+            raise  # there is nobody to be kept apart from
         return False
     return True
 
