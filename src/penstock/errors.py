@@ -7,6 +7,7 @@
         UnsupportedMedia              415  unsupported-media
         UnsupportedVersion            412  unsupported-version
         ChecksumMismatch              460  checksum-mismatch
+        KeyReused                     422  key-reused
       NotAuthenticated                401  not-authenticated
       Forbidden                       403  forbidden
       NotFound                        404  not-found
@@ -96,6 +97,13 @@ class ChecksumMismatch(InvalidInput):
 
     status = 460
     code = "checksum-mismatch"
+
+
+class KeyReused(InvalidInput):
+    """An Idempotency-Key that came with another submission before."""
+
+    status = 422
+    code = "key-reused"
 
 
 class NotAuthenticated(PenstockError):

@@ -14,9 +14,9 @@ import httpx
 
 from penstock.client.digests import hash_file
 from penstock.client.http import Server
-from penstock.client.patience import Patience
+from penstock.client.patience import UNANSWERED, Patience
 from penstock.client.workloads import Account, Result
-from penstock.errors import Draining, NotAuthenticated, PenstockError, SetupError, Unreachable
+from penstock.errors import NotAuthenticated, PenstockError, SetupError, Unreachable
 from penstock.names import check_relative_path
 
 Report = Callable[[int], None]
@@ -72,7 +72,7 @@ class Download:
         while _length(target) < result.size or not target.exists():
             try:
                 came = self._append(result, target)
-            except (Unreachable, Draining) as error:
+            except UNANSWERED as error:
                 trial.failed(error)
             else:
                 if came:

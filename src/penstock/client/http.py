@@ -79,9 +79,9 @@ class Server:
         """The JSON that stands at ``path``; ``wait_s`` is how long the server may hold the answer back."""
         return _json(self.request("GET", path, query=query, wait_s=wait_s))
 
-    def post(self, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    def post(self, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
         """The JSON that the server answers; None where it answers nothing."""
-        response = self.request("POST", path, json=body)
+        response = self.request("POST", path, json=body, headers=headers)
         return _json(response) if response.content else None
 
     def request(
@@ -155,11 +155,6 @@ class Server:
         return NotAuthenticated(
             f"{self._place()} refused the token in {file}: {error.message}", hint=error.hint or hint
         )
-
-
-def never_sent(error: PenstockError) -> bool:
-    """Whether a request that ended in ``error`` cannot have had an effect: no connection was made."""
-    return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
 
 
 def problem(response: httpx.Response, place: str) -> PenstockError:

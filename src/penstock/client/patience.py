@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from penstock.clock import Deadline
-from penstock.errors import Draining, PenstockError, Unreachable
+from penstock.errors import Draining, PenstockError, StoreAway, Unreachable
 
 T = TypeVar("T")
 LONGEST_PAUSE_S = 10.0
+UNANSWERED = (Unreachable, Draining, StoreAway)  # what was asked may have been done, or may be done by another try
 
 
 class Stopped(Exception):
@@ -59,12 +60,12 @@ class Patience:
         return Trial(self)
 
     def insist(self, call: Callable[[], T]) -> T:
-        """What ``call`` returns, called again while it raises Unreachable or Draining."""
+        """What ``call`` returns, called again while it raises one of UNANSWERED."""
         trial = self.begin()
         while True:
             try:
                 return call()
-            except (Unreachable, Draining) as error:
+            except UNANSWERED as error:
                 trial.failed(error)
 
 

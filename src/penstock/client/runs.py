@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 from penstock.client.digests import Digests
 from penstock.client.downloads import Download, publish, staging_folder
-from penstock.client.http import Server, never_sent
+from penstock.client.http import Server
 from penstock.client.inputs import BUNDLE_ROLE, LocalFile, RemoteFile, Source, pack
 from penstock.client.parallel import at_once
 from penstock.client.patience import Patience
 from penstock.client.state import Record, Records, run_key, take_up
 from penstock.client.uploads import send
 from penstock.client.workloads import WAIT_S, Account, Created, Result, State, Upload, Workload, Workloads
-from penstock.errors import Conflict, Gone, InputChanged, NotFound, PenstockError, Unreachable
+from penstock.errors import Conflict, Gone, InputChanged, KeyReused, NotFound, PenstockError
 
 ANEW = frozenset({State.FAILED, State.CANCELED, State.ACKNOWLEDGED, State.EXPIRED})  # nothing to go on with
 
@@ -116,7 +116,7 @@ class Runs:
         if record is not None and self._goes_on(record):
             return Ticket(key, record, resumed=True)
         self._mention_changed(order)
-        created = self._create(order)
+        created = self._create(order, key)
         record = Record(
             workload=created.id,
             server=self.server.url,
@@ -195,22 +195,35 @@ class Runs:
         """Have the server remove everything of it."""
         self.patience.insist(lambda: self.workloads.acknowledge(workload))
 
-    def _create(self, order: Order) -> Created:
-        bundle, trial = pack(order.files), self.patience.begin()
-        while True:
-            try:
-                return self.workloads.create(
-                    order.pipeline,
-                    order.parameters,
-                    order.inputs,
-                    version=order.version,
-                    bundle=bundle,
-                    name=order.name,
-                )
-            except Unreachable as error:
-                if not never_sent(error):  # it may have been created, and a second one would be too many
-                    raise
-                trial.failed(error)
+    def _create(self, order: Order, key: str) -> Created:
+        """One workload, however often it must be asked for, and by however many processes."""
+        own, earlier = self.records.ask(key)
+        try:
+            return self._ask_for(order, own)
+        except (Conflict, KeyReused):
+            self.records.answered(key)
+            if not earlier:
+                raise
+        except PenstockError as error:
+            if error.status < 500:  # refused: nothing was made
+                self.records.answered(key)
+            raise
+        # An earlier process has asked, was killed, and what it asked for cannot be gone on with.
+        return self._ask_for(order, self.records.ask(key)[0])
+
+    def _ask_for(self, order: Order, key: str) -> Created:
+        bundle = pack(order.files)
+        return self.patience.insist(
+            lambda: self.workloads.create(
+                order.pipeline,
+                order.parameters,
+                order.inputs,
+                version=order.version,
+                bundle=bundle,
+                name=order.name,
+                key=key,
+            )
+        )
 
     def _goes_on(self, record: Record) -> bool:
         if record.over:

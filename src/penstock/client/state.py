@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from penstock.client.digests import write_private
 from penstock.client.http import Server
 from penstock.client.inputs import LocalFile, RemoteFile
-from penstock.client.workloads import Account
+from penstock.client.workloads import Account, new_key
 from penstock.errors import Conflict
 
 FORGET_S = 90 * 86_400  # no server keeps a workload that nobody acknowledged for so long
@@ -67,13 +67,31 @@ class Records:
     def write(self, key: str, record: Record) -> None:
         """Keep ``record``; it is on disk when this returns. Records that nobody touched for long are dropped."""
         write_private(self._path(key), record.model_dump_json(indent=1))
-        for path in self._folder.glob("*.json"):
+        self.answered(key)
+        for path in [*self._folder.glob("*.json"), *self._folder.glob("*.asked")]:
             if path.stat().st_mtime < time.time() - FORGET_S:
                 path.unlink(missing_ok=True)
 
     def remove(self, key: str) -> None:
         """Forget a run that is over."""
         self._path(key).unlink(missing_ok=True)
+        self.answered(key)
+
+    def ask(self, key: str) -> tuple[str, bool]:
+        """The key of this run's create, on disk before anything is sent; and whether it is an earlier process's.
+
+        A process that is killed before it has the answer leaves it behind, and the next one is answered the same.
+        """
+        path = self._asked(key)
+        try:
+            return path.read_text(), True
+        except FileNotFoundError:
+            write_private(path, new_key())
+            return path.read_text(), False
+
+    def answered(self, key: str) -> None:
+        """The create is over, one way or the other: the next one gets a key of its own."""
+        self._asked(key).unlink(missing_ok=True)
 
     def forget_workload(self, workload: str) -> None:
         """Forget the run of a workload that was canceled or removed."""
@@ -117,6 +135,9 @@ class Records:
         finally:
             path.unlink(missing_ok=True)
             os.close(handle)
+
+    def _asked(self, key: str) -> Path:
+        return self._folder / f"{key}.asked"
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from penstock.client.http import Server
 from penstock.client.inputs import Source
-from penstock.client.patience import Patience
-from penstock.errors import Conflict, Draining, InputChanged, Locked, PenstockError, Unreachable
+from penstock.client.patience import UNANSWERED, Patience
+from penstock.errors import Conflict, InputChanged, Locked, PenstockError
 
 TUS = {"Tus-Resumable": "1.0.0"}
 Report = Callable[[int], None]  # told the bytes that went forward; negative where the server has fewer than were sent
@@ -41,7 +41,7 @@ def send(server: Server, url: str, source: Source, patience: Patience, report: R
             if offset >= source.size:
                 return
             _patch(server, path, source, offset, patience, progress)
-        except (Unreachable, Draining, Locked) as error:  # locked: the server has not yet noticed the cut
+        except (*UNANSWERED, Locked) as error:  # locked: the server has not yet noticed the cut
             trial.failed(error)
         except InputChanged:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -154,6 +155,11 @@ class Processes(_Wire):
     head: str | None = None
 
 
+def new_key() -> str:
+    """A key for one create that nobody else has: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
 class Workloads:
     """Calls about workloads."""
 
@@ -169,14 +175,18 @@ class Workloads:
         version: str | None = None,
         bundle: Bundle | None = None,
         name: str | None = None,
+        key: str | None = None,
     ) -> Created:
-        """Declare a workload; its inputs are then sent to ``Created.uploads``."""
+        """Declare a workload; its inputs are then sent to ``Created.uploads``.
+
+        The same call with the same ``key`` answers the same workload, with a new secret: for who lost the answer.
+        """
         body: dict[str, Any] = {"pipeline": pipeline, "parameters": dict(parameters)}
         body["inputs"] = [_declared(entry) for entry in inputs]
         if bundle is not None:
             body["bundle"] = {"size": bundle.size, "sha256": bundle.sha256()}
         body |= {key: value for key, value in (("version", version), ("name", name)) if value is not None}
-        return Created.model_validate(self.server.post(_ROOT, body))
+        return Created.model_validate(self.server.post(_ROOT, body, headers={"Idempotency-Key": key or new_key()}))
 
     def get(self, workload: str, *, after: int | None = None, wait_s: float = 0.0) -> Workload:
         """The workload now, or, with ``after``, as soon as its sequence is higher, at most ``wait_s`` seconds later."""

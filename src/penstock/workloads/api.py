@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from penstock.access.api import allow, credential
 from penstock.access.models import Principal
@@ -69,17 +69,33 @@ async def _creator(request: Request, inside: Inside) -> Principal | None:
 Creator = Annotated[Principal | None, Depends(_creator)]
 
 
-@router.post("", status_code=201)
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Chosen by the client, random: a create that is sent again with the same key and the same body, "
+        "because its answer was lost, is answered with the workload that it has made, and a new secret.",
+    ),
+]
+AGAIN: dict[int | str, dict[str, object]] = {
+    200: {"model": CreatedBody, "description": "This key has made the workload before; the account is a new one."},
+    409: {"description": "What this key has made is past its uploads; the answer names it."},
+    422: {"description": "This key came with another submission before; the answer tells what differs."},
+}
+
+
+@router.post("", status_code=201, responses=AGAIN)
 async def create(
-    submission: Submission, caller: Creator, inside: Inside, base: Base, response: Response
+    submission: Submission, caller: Creator, inside: Inside, base: Base, response: Response, key: Key = None
 ) -> CreatedBody:
     """Make a workload; send its files to ``uploads``, and it goes on by itself."""
     token = None
     if caller is None:
-        made = await inside.workloads.create_anonymous(submission)
+        made = await inside.workloads.create_anonymous(submission, key)
         token = await inside.access.issue(made.workload.owner, ["workloads"], inside.settings.retention_s * 2)
     else:
-        made = await inside.workloads.create(caller.owner, submission)
+        made = await inside.workloads.create(caller.owner, submission, key)
+    response.status_code = 200 if made.repeated else 201
     body = created_body(made, base, token)
     response.headers["Location"] = body.url
     return body

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from penstock.database.engine import Database
 from penstock.errors import Conflict
 from penstock.names import new_id
 from penstock.pipelines.models import Pipeline
 from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
-from penstock.workloads import intake, store, store_drops
+from penstock.workloads import intake, store, store_drops, store_keys
 from penstock.workloads.accounts import chosen_account, new_account
 from penstock.workloads.anonymous import check_room, is_stranger
 from penstock.workloads.create import Plan, PlannedUpload, plan
 from penstock.workloads.drop_scan import Dropped
 from penstock.workloads.interfaces import Uploads
-from penstock.workloads.models import BUNDLE_NAME, BUNDLE_ROLE, DropState, State, Submission, Workload
+from penstock.workloads.models import BUNDLE_NAME, BUNDLE_ROLE, Account, DropState, State, Submission, Workload
 from penstock.workloads.places import Places
 from penstock.workloads.quotas import check_quota
+from penstock.workloads.repeats import Key, check_repeat
 from penstock.workloads.threads import Threads
 from penstock.workloads.views import New
+
+
+class _Twin(Exception):
+    """Another request with the same key was faster by a moment. Never leaves this module."""
 
 
 class Creation:
@@ -31,6 +38,7 @@ class Creation:
     def __init__(
         self,
         settings: Settings,
+        database: Database,
         places: Places,
         threads: Threads,
         uploads: Uploads,
@@ -40,15 +48,49 @@ class Creation:
         self._settings = settings
         self._places = places
         self._threads = threads
+        self._database = database
         self._uploads = uploads
         self._catalogue = catalogue
         self._clock = clock
 
-    async def submitted(self, owner: str, submission: Submission) -> New:
-        """A workload with its uploads and its account.
+    async def submitted(self, owner: str, submission: Submission, key: Key | None = None) -> New:
+        """A workload with its uploads and its account; the one that ``key`` has made already, with a new secret.
 
-        UnknownPipeline, InvalidInput, InvalidParameter, TooLarge, LimitReached and StorageFull.
+        UnknownPipeline, InvalidInput, InvalidParameter, TooLarge, LimitReached and StorageFull; KeyReused or Conflict
+        where the key cannot be used again.
         """
+        while True:
+            if key is not None and (found := await self._again(key)) is not None:
+                return found
+            with suppress(_Twin):
+                return await self._anew(owner, submission, key)
+
+    async def _again(self, key: Key) -> New | None:
+        """What an earlier request has made; the secret that was answered then ends, known or not."""
+        if await self._database.read(lambda connection: store_keys.find(connection, key.name)) is None:
+            return None  # as nearly always
+        now = self._clock()
+
+        def change(connection: Connection) -> tuple[Workload, Account, str] | None:
+            made = store_keys.find(connection, key.name)
+            found = None if made is None else store.find(connection, made.workload)
+            if made is None or found is None:
+                return None
+            check_repeat(key, made, found, now, self._settings.upload_expiry_s)
+            account, secret = new_account(found.id, now)
+            store.set_account(connection, account)
+            store_keys.repeated(connection, key.name)
+            return found, account, secret
+
+        answered = await self._database.write(change)
+        if answered is None:
+            return None
+        workload, account, secret = answered
+        received = await self._uploads.of_workload(workload.id)
+        offsets = {one.upload.id: one.offset for one in received}
+        return New(workload, [one.upload for one in received], account.name, secret, repeated=True, offsets=offsets)
+
+    async def _anew(self, owner: str, submission: Submission, key: Key | None) -> New:
         pipeline, planned = await self._plan(owner, submission)
         for one in planned.inputs:
             if one.url is not None and not one.remote:
@@ -57,10 +99,14 @@ class Creation:
         account, secret = new_account(new.id, new.created_us)
 
         def together(connection: Connection) -> None:
+            if key is not None and store_keys.find(connection, key.name) is not None:
+                raise _Twin("Another request with the same key was faster.")
             if is_stranger(owner):
                 check_room(connection, self._settings, new.created_us)
             check_quota(connection, self._settings, new)
             store.add(connection, new, account)
+            if key is not None:
+                store_keys.add(connection, key.name, new.id, key.parts)
 
         uploads = await self._uploads.create(owner, new.id, planned.uploads, together, planned.unpacked_bytes)
         return New(new, uploads, account.name, secret)

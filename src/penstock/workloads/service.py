@@ -48,6 +48,7 @@ from penstock.workloads.notices import Notices
 from penstock.workloads.places import Places
 from penstock.workloads.preparation import Preparation, fetching
 from penstock.workloads.removal import Removal
+from penstock.workloads.repeats import key_of
 from penstock.workloads.running import Running
 from penstock.workloads.threads import Threads
 from penstock.workloads.views import Look, New
@@ -81,7 +82,7 @@ class WorkloadService:
         self._places = places = Places(settings.workspace_path)
         self._threads = threads = Threads()
         self._lifecycle = lifecycle = Lifecycle(database, signals, settings.retention_s, clock)
-        self._creation = Creation(settings, places, threads, uploads, catalogue, clock)
+        self._creation = Creation(settings, database, places, threads, uploads, catalogue, clock)
         self.drops = DropBox(settings, lifecycle, places, threads, self._dropped, uploads)
         preparation = Preparation(
             lifecycle, places, threads, tasks, uploads, catalogue, room or self._this_machine,
@@ -132,22 +133,23 @@ class WorkloadService:
         """Let go of the threads, for good."""
         self._threads.close()
 
-    async def create(self, owner: str, submission: Submission) -> New:
-        """Make a workload with its uploads and its account, all or nothing.
+    async def create(self, owner: str, submission: Submission, key: str | None = None) -> New:
+        """Make a workload with its uploads and its account, all or nothing; once for a key (``repeats``).
 
         UnknownPipeline, InvalidInput, InvalidParameter, TooLarge and StorageFull leave nothing behind.
         """
-        new = await self._creation.submitted(owner, submission)
+        known = None if key is None else key_of(owner, key, submission)
+        new = await self._creation.submitted(owner, submission, known)
         self._signals.notify(EXPIRY_TOPIC)
         if await self.uploaded(new.workload.id):
             return replace(new, workload=replace(new.workload, state=State.PREPARING))
         return new
 
-    async def create_anonymous(self, submission: Submission) -> New:
+    async def create_anonymous(self, submission: Submission, key: str | None = None) -> New:
         """As ``create``, for somebody without a token: under limits, and with an owner of its own."""
         sizes = [one.size or 0 for one in submission.inputs]
         check_size(self._settings, sum(sizes) + (submission.bundle.size if submission.bundle else 0))
-        return await self.create(stranger(), submission)
+        return await self.create(stranger(), submission, key)
 
     async def look(self, owner: str, workload: str, after: int, deadline: Deadline) -> Look:
         """The owner's workload as soon as its sequence is above ``after``, or at the deadline; NotFound or Gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -122,12 +122,18 @@ class Look:
 
 @dataclass(frozen=True)
 class New:
-    """A workload that was just created; the secret is nowhere else."""
+    """A workload that was just created; the secret is nowhere else.
+
+    ``repeated``: an earlier request with the same key has made it, and ``offsets`` (bytes, by the upload's id) have
+    arrived since.
+    """
 
     workload: Workload
     uploads: Sequence[UploadRow]
     account: str
     secret: str
+    repeated: bool = False
+    offsets: Mapping[str, int] = field(default_factory=dict)
 
 
 def created_body(new: New, base: str, token: str | None = None) -> CreatedBody:
@@ -136,7 +142,7 @@ def created_body(new: New, base: str, token: str | None = None) -> CreatedBody:
     return CreatedBody(
         id=workload.id,
         state=workload.state,
-        uploads=[_upload(upload, 0, base) for upload in new.uploads],
+        uploads=[_upload(upload, new.offsets.get(upload.id, 0), base) for upload in new.uploads],
         account=AccountBody(name=new.account, secret=new.secret),
         token=token,
         **_links(workload.id, base),

@@ -3,8 +3,10 @@ token=(-H "Authorization: Bearer $(cat ~/.config/penstock/token 2>/dev/null || t
 field() { python3 -c 'import json, sys; print(eval("document" + sys.argv[1], {"document": json.load(sys.stdin)}))' "$1"; }
 file() { echo "{\"role\": \"$1\", \"name\": \"$2\", \"size\": $(stat -c %s "$2"), \"sha256\": \"$(sha256sum "$2" | cut -d' ' -f1)\"}"; }
 
-# 1. Say what is to be run, on which files. The answer has the id, the account and an address for each upload.
-curl -sS --fail-with-body "${token[@]}" -H 'Content-Type: application/json' "$url/api/v1/workloads" -d "{
+# 1. Say what is to be run, on which files. The answer has the id, the account and an address for each upload. If no answer comes,
+#    send the same again with the same key: it finds the workload, which gets a new secret.
+test -s key || head -c 32 /dev/urandom | sha256sum | cut -c 1-64 >key
+curl -sS --fail-with-body "${token[@]}" -H 'Content-Type: application/json' -H "Idempotency-Key: $(cat key)" "$url/api/v1/workloads" -d "{
   \"pipeline\": \"variants\",
   \"parameters\": {\"ploidy\": 2},
   \"inputs\": [$(file reference reference.fa), $(file bam HG00100.bam)]
@@ -35,4 +37,4 @@ done <manifest.sha256
 sha256sum --check --quiet manifest.sha256
 
 # 5. Have everything of it removed from the server.
-curl -sS --fail-with-body "${token[@]}" -X POST "$url/api/v1/workloads/$id:acknowledge"
+curl -sS --fail-with-body "${token[@]}" -X POST "$url/api/v1/workloads/$id:acknowledge" && rm key

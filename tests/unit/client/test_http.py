@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from penstock import errors
-from penstock.client.http import Server, never_sent, problem
+from penstock.client.http import Server, problem
 from penstock.settings import Settings
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -106,16 +106,6 @@ def test_no_connection_says_how_to_start_the_server(settings: Settings) -> None:
         server.get("/x")
     assert "http://here" in caught.value.message
     assert "penstock serve" in caught.value.hint
-    assert never_sent(caught.value)
-
-
-def test_a_cut_after_sending_may_have_had_an_effect(settings: Settings) -> None:
-    def cut(request: httpx.Request) -> httpx.Response:
-        raise httpx.ReadError("cut")
-
-    with answering(settings, cut) as server, pytest.raises(errors.Unreachable) as caught:
-        server.post("/x", {})
-    assert not never_sent(caught.value)
 
 
 def test_an_untrusted_certificate_names_the_setting(settings: Settings) -> None:

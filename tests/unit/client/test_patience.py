@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from penstock.client.patience import Patience, Stopped
-from penstock.errors import Draining, NotFound, Unreachable
+from penstock.errors import Draining, NotFound, StoreAway, Unreachable
 
 
 def failing(times: int, error: Exception) -> tuple[list[int], object]:
@@ -22,7 +22,7 @@ def failing(times: int, error: Exception) -> tuple[list[int], object]:
     return calls, call
 
 
-@pytest.mark.parametrize("error", [Unreachable("gone"), Draining("stopping")])
+@pytest.mark.parametrize("error", [Unreachable("gone"), Draining("stopping"), StoreAway("away")])
 def test_what_does_not_answer_is_asked_again(patience: Patience, error: Exception) -> None:
     calls, call = failing(3, error)
     assert patience.insist(call) == "done"  # type: ignore[arg-type]

@@ -48,7 +48,8 @@ def test_a_create_declares_files_urls_and_parameters(settings: Settings) -> None
         RemoteFile("reference", "https://x/ref.fa"),
     ]
     with at(settings, answers) as server:
-        created = Workloads(server).create("count", {"n": 2}, inputs, version="1", name="mine")
+        created = Workloads(server).create("count", {"n": 2}, inputs, version="1", name="mine", key="k1")
+    assert answers.last.headers["Idempotency-Key"] == "k1"
     assert created.account.secret == "s"
     assert json.loads(answers.last.content) == {
         "pipeline": "count",
