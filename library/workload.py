@@ -56,6 +56,9 @@ options:
   name:
     description: A name to find it again by.
     type: str
+  results_to:
+    description: Folder of a bucket (C(s3://bucket/folder/)) that the results are sent to, too.
+    type: str
   keep:
     description: Whether the workload stays on the server.
     type: bool
@@ -95,6 +98,10 @@ reason:
   description: Why it ended so.
   returned: where one ran
   type: str
+results_sent_at:
+  description: When all results had arrived at O(results_to).
+  returned: where one ran with O(results_to)
+  type: str
 files:
   description: The results, as paths below O(output).
   returned: always
@@ -110,6 +117,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "parameters": {"type": "dict", "default": {}},
     "output": {"type": "path", "required": True},
     "name": {"type": "str"},
+    "results_to": {"type": "str"},
     "keep": {"type": "bool", "default": False},
 }
 
@@ -132,10 +140,15 @@ def run(module: AnsibleModule, server: Server) -> dict[str, Any]:
         module.fail_json(msg=f"Workload {ended.id} is {ended.state}: {ended.reason}", **told, files=[])
     results = runs.download(ended, output, ticket.record.account)
     files = {one.name: one.sha256 for one in results}
+    if ended.unsent:
+        runs.finish(ticket, kept=True)
+        module.fail_json(msg=f"Workload {ended.id}: {ended.reason}", **told, files=sorted(files))
     write_receipt(output, Receipt(key=key, workload=ended.id, files=files))
     if not given["keep"]:
         runs.acknowledge(ended.id)
     runs.finish(ticket, kept=given["keep"])
+    if ended.results_to is not None:
+        told["results_sent_at"] = ended.results_sent_at
     return {**told, "files": sorted(files)}
 
 
@@ -144,7 +157,8 @@ def ordered(server: Server, given: dict[str, Any]) -> Order:
     definition = read_definition(get_pipeline(server, given["pipeline"], given["version"]))
     pairs = [(role, str(file)) for role, files in given["inputs"].items() for file in _several(files)]
     parameters = check_parameters(definition.parameters, given["parameters"])
-    return Order(definition.name, definition.version, parameters, read_inputs(definition, pairs, ()), given["name"])
+    inputs = read_inputs(definition, pairs, ())
+    return Order(definition.name, definition.version, parameters, inputs, given["name"], given["results_to"])
 
 
 def _several(files: object) -> list[object]:

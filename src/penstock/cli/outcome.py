@@ -37,6 +37,8 @@ def exit_code(error: PenstockError) -> int:
     return WRONG_USE if isinstance(error, _WRONG_USE) else FAILED
 
 
-def workload_code(state: str) -> int:
-    """What a command ends with that waited for a workload: 0 only if it succeeded."""
+def workload_code(state: str, *, unsent: bool = False) -> int:
+    """What a command ends with that waited for a workload: 0 only if it succeeded, and its results were sent."""
+    if unsent:
+        return FAILED
     return {"SUCCEEDED": SUCCEEDED, "ACKNOWLEDGED": SUCCEEDED, "CANCELED": CANCELED}.get(state, FAILED)

@@ -120,9 +120,10 @@ class Lines(Watcher):
     def workload(self, workload: Workload) -> None:
         """Each new state; progress now and then."""
         text = describe(workload)
-        new_state = not self._last.startswith(f"{workload.state} ")
-        if text and text != self._last.partition(" ")[2] and (new_state or self._due("progress", EVERY_S)):
-            self._last = f"{workload.state} {text}"
+        state = f"{workload.state} {workload.reason or ''}: "
+        new_state = not self._last.startswith(state)
+        if text and f"{state}{text}" != self._last and (new_state or self._due("progress", EVERY_S)):
+            self._last = f"{state}{text}"
             self._told["progress"] = time.monotonic()
             self.note(text)
 
@@ -148,6 +149,8 @@ def waiting_text(error: PenstockError, left_s: float) -> str:
 def describe(workload: Workload) -> str:
     """A workload's state and progress in one line; nothing for an ended one, whose end is told elsewhere."""
     text = STATES.get(workload.state, "")
+    if workload.state == State.PACKING and workload.reason:
+        return workload.reason  # where the results are being sent to
     progress = workload.progress
     if workload.state != State.RUNNING or not (progress.total or progress.done or progress.running):
         return text

@@ -45,6 +45,8 @@ class Ended:
             "results": [as_downloaded(one, output) for one in self.results],
             "created_at": workload.created_at,
             "ended_at": workload.updated_at,
+            "results_to": workload.results_to,
+            "results_sent_at": workload.results_sent_at,
             "times": {name: round(seconds, 3) for name, seconds in asdict(self.ticket.times).items()},
         }
 
@@ -74,6 +76,10 @@ def ended(watcher: Watcher, definition: Definition, end: Ended) -> None:
     after = f" after {words.duration(took)}" if took is not None else ""
     total = words.size(sum(result.size for result in end.results))
     watcher.done(f"Succeeded{after}: {words.count(len(end.results), 'file')}, {total}, in {end.output}/")
+    if workload.results_sent_at is not None:
+        watcher.done(f"The results were sent to {workload.results_to}")
+    elif workload.unsent:
+        print_problem(workload.reason or f"The results were not sent to {workload.results_to}.")
     if not end.acknowledged:
         watcher.note(f"The server keeps it; `penstock ack {workload.id}` removes it.")
     path = _summary_path(definition, end)

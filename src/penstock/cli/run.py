@@ -30,6 +30,10 @@ Param = Annotated[
 Name = Annotated[str | None, typer.Option(help="A name of your own for the workload.")]
 Version = Annotated[str | None, typer.Option(help="Version of the pipeline; default: the newest.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and send nothing.")]
+ResultsTo = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Folder of a bucket (s3://bucket/folder/) to send the results to, too."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")]
 
 
@@ -42,6 +46,7 @@ class _Asked:
     param: list[str]
     name: str | None
     version: str | None
+    results_to: str | None
 
 
 def run(
@@ -51,6 +56,7 @@ def run(
     param: Param = None,
     name: Name = None,
     version: Version = None,
+    results_to: ResultsTo = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the workload on the server afterwards.")] = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -63,7 +69,7 @@ def run(
     The same command again goes on where an interrupted one ended. `penstock pipelines show PIPELINE` lists inputs
     and parameters. The exit code is 0 only if the workload succeeded.
     """
-    asked = _Asked(pipeline, ctx.args, param or [], name, version)
+    asked = _Asked(pipeline, ctx.args, param or [], name, version, results_to)
     with runs() as going, terminable():
         definition, order = _order(going, asked)
         if dry_run:
@@ -80,6 +86,7 @@ def submit(
     param: Param = None,
     name: Name = None,
     version: Version = None,
+    results_to: ResultsTo = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -88,7 +95,7 @@ def submit(
     Takes what `penstock run` takes, without --output, and prints the workload's id once all inputs are sent. Then:
     `penstock status --wait ID`, `penstock download ID --output DIR`, `penstock ack ID`.
     """
-    asked = _Asked(pipeline, ctx.args, param or [], name, version)
+    asked = _Asked(pipeline, ctx.args, param or [], name, version, results_to)
     with runs() as going, terminable():
         definition, order = _order(going, asked)
         if dry_run:
@@ -111,7 +118,7 @@ def _order(going: Runs, asked: _Asked) -> tuple[Definition, Order]:
     definition = read_definition(get_pipeline(going.server, asked.pipeline, asked.version))
     inputs = read_inputs(definition, pairs, OPTIONS)
     parameters = read_parameters(definition, asked.param)
-    return definition, Order(definition.name, definition.version, parameters, inputs, asked.name)
+    return definition, Order(definition.name, definition.version, parameters, inputs, asked.name, asked.results_to)
 
 
 def _check_output(output: Path) -> None:
@@ -149,6 +156,7 @@ def _run(going: Runs, definition: Definition, order: Order, output: Path, *, kee
         results = []
         if workload.state == State.SUCCEEDED:
             results = going.download(workload, output, ticket.record.account, ticket.times)
+            keep = keep or workload.unsent  # they are not where they were wanted: the server's are left there
             if not keep:
                 going.acknowledge(workload.id)
         going.finish(ticket, kept=keep and workload.state == State.SUCCEEDED)
@@ -156,4 +164,4 @@ def _run(going: Runs, definition: Definition, order: Order, output: Path, *, kee
     if json:
         print_json(ended.document())
     report.ended(going.watcher, definition, ended)
-    return workload_code(workload.state)
+    return workload_code(workload.state, unsent=workload.unsent)

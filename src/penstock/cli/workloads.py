@@ -37,7 +37,7 @@ def status(
     else:
         _show(current)
     if wait:
-        raise typer.Exit(workload_code(current.state))
+        raise typer.Exit(workload_code(current.state, unsent=current.unsent))
 
 
 def logs(
@@ -163,6 +163,7 @@ def _show(workload: Workload) -> None:
         ("created", words.moment(workload.created_at)),
         ("changed", words.moment(workload.updated_at)),
         ("kept until", words.moment(workload.expires_at)),
+        ("results to", _sent(workload)),
     ]
     for heading, value in facts:
         if value:
@@ -177,6 +178,12 @@ def _show(workload: Workload) -> None:
     if workload.results:
         rows = [(one.name, words.size(one.size)) for one in workload.results]
         print_table([("result", "left"), ("size", "right")], rows, below=True)
+
+
+def _sent(workload: Workload) -> str:
+    if workload.results_to is None or workload.results_sent_at is None:
+        return workload.results_to or ""
+    return f"{workload.results_to}, sent {words.moment(workload.results_sent_at)}"
 
 
 def _show_rules(workload: Workload) -> None:

@@ -56,6 +56,7 @@ class Order:
     parameters: Mapping[str, Any]
     inputs: Sequence[LocalFile | RemoteFile]
     name: str | None = None
+    results_to: str | None = None
 
     @property
     def files(self) -> list[LocalFile]:
@@ -108,7 +109,15 @@ class Runs:
 
     def key(self, order: Order) -> str:
         """What an order that was read is found again by."""
-        return run_key(self.server.url, order.pipeline, order.version, order.parameters, order.inputs, order.name)
+        return run_key(
+            self.server.url,
+            order.pipeline,
+            order.version,
+            order.parameters,
+            order.inputs,
+            order.name,
+            order.results_to,
+        )
 
     def start(self, order: Order, key: str) -> Ticket:
         """A workload for ``order``: the unfinished one of an earlier run, else a new one."""
@@ -221,6 +230,7 @@ class Runs:
                 version=order.version,
                 bundle=bundle,
                 name=order.name,
+                results_to=order.results_to,
                 key=key,
             )
         )

@@ -45,12 +45,14 @@ def run_key(
     parameters: Mapping[str, Any],
     inputs: Sequence[LocalFile | RemoteFile],
     name: str | None,
+    results_to: str | None = None,
 ) -> str:
     """The same for the same command on the same files, wherever they lie."""
     listed = sorted(
         (entry.role, entry.name, entry.sha256 if isinstance(entry, LocalFile) else entry.url) for entry in inputs
     )
-    whole = json.dumps([server, pipeline, version, dict(parameters), listed, name], sort_keys=True)
+    parts = [server, pipeline, version, dict(parameters), listed, name, *([results_to] if results_to else [])]
+    whole = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:40]
 
 

@@ -121,10 +121,17 @@ class Workload(_Wire):
     created_at: str | None = None
     updated_at: str | None = None
     expires_at: str | None = None
+    results_to: str | None = None
+    results_sent_at: str | None = None
     inputs: list[Given] = []
     uploads: list[Upload] = []
     progress: Progress = Progress()
     results: list[Result] = []
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it succeeded, but its results did not get where they were to be sent."""
+        return self.state == State.SUCCEEDED and self.results_to is not None and self.results_sent_at is None
 
 
 class Event(_Wire):
@@ -175,6 +182,7 @@ class Workloads:
         version: str | None = None,
         bundle: Bundle | None = None,
         name: str | None = None,
+        results_to: str | None = None,
         key: str | None = None,
     ) -> Created:
         """Declare a workload; its inputs are then sent to ``Created.uploads``.
@@ -185,7 +193,8 @@ class Workloads:
         body["inputs"] = [_declared(entry) for entry in inputs]
         if bundle is not None:
             body["bundle"] = {"size": bundle.size, "sha256": bundle.sha256()}
-        body |= {key: value for key, value in (("version", version), ("name", name)) if value is not None}
+        told = {"version": version, "name": name, "results_to": results_to}
+        body |= {field: value for field, value in told.items() if value is not None}
         return Created.model_validate(self.server.post(_ROOT, body, headers={"Idempotency-Key": key or new_key()}))
 
     def get(self, workload: str, *, after: int | None = None, wait_s: float = 0.0) -> Workload:

@@ -14,6 +14,7 @@ from penstock.names import check_relative_path
 from penstock.pipelines.models import Pipeline
 from penstock.pipelines.service import check_inputs, check_parameters
 from penstock.staging.urls import WEB, is_remote, remote, scheme_of
+from penstock.workloads.delivery import check_destination
 from penstock.workloads.models import BUNDLE_NAME, BUNDLE_ROLE, MOST_INPUTS, GivenInput, InputFile, Submission
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -44,6 +45,8 @@ def plan(submission: Submission, pipeline: Pipeline, owner: str, largest_upload:
     """Check a submission; InvalidInput, InvalidParameter or TooLarge name what is wrong and what would be right."""
     if len(submission.inputs) > MOST_INPUTS:
         raise InvalidInput(f"The workload has {len(submission.inputs)} inputs.", hint=f"At most {MOST_INPUTS} work.")
+    if submission.results_to is not None:
+        check_destination(submission.results_to)
     inputs = tuple(_input(given, owner, largest_upload) for given in submission.inputs)
     _check_distinct(inputs)
     check_inputs(pipeline, [(one.role, one.name) for one in inputs])

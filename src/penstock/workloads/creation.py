@@ -14,10 +14,12 @@ from penstock.names import new_id
 from penstock.pipelines.models import Pipeline
 from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
+from penstock.tasks.sending import FindStorage
 from penstock.workloads import intake, store, store_drops, store_keys
 from penstock.workloads.accounts import chosen_account, new_account
 from penstock.workloads.anonymous import check_room, is_stranger
 from penstock.workloads.create import Plan, PlannedUpload, plan
+from penstock.workloads.delivery import check_opened
 from penstock.workloads.drop_scan import Dropped
 from penstock.workloads.interfaces import Uploads
 from penstock.workloads.models import BUNDLE_NAME, BUNDLE_ROLE, Account, DropState, State, Submission, Workload
@@ -44,6 +46,7 @@ class Creation:
         uploads: Uploads,
         catalogue: Catalogue,
         clock: Callable[[], int],
+        find_storage: FindStorage | None,
     ) -> None:
         self._settings = settings
         self._places = places
@@ -52,6 +55,7 @@ class Creation:
         self._uploads = uploads
         self._catalogue = catalogue
         self._clock = clock
+        self._find_storage = find_storage
 
     async def submitted(self, owner: str, submission: Submission, key: Key | None = None) -> New:
         """A workload with its uploads and its account; the one that ``key`` has made already, with a new secret.
@@ -92,6 +96,8 @@ class Creation:
 
     async def _anew(self, owner: str, submission: Submission, key: Key | None) -> New:
         pipeline, planned = await self._plan(owner, submission)
+        if submission.results_to is not None:
+            await check_opened(self._find_storage, owner, submission.results_to)
         for one in planned.inputs:
             if one.url is not None and not one.remote:
                 await self._threads.run(intake.check_own_data, self._places, owner, one.url)
@@ -151,5 +157,6 @@ class Creation:
             expires_us=None,
             bytes=sum(one.size or 0 for one in planned.inputs),
             files=len(planned.inputs),
+            results_to=submission.results_to,
             inputs=planned.inputs,
         )

@@ -24,6 +24,9 @@ class Tasks(Protocol):
     async def progress(self, workload: str) -> Progress:
         """Its processes, counted."""
 
+    async def get(self, task: str) -> Task:
+        """One task with its attempts."""
+
     async def head(self, workload: str) -> Task | None:
         """Its head task."""
 

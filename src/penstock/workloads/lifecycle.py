@@ -57,6 +57,7 @@ class Lifecycle:
         reason: str = "",
         *,
         results: tuple[Result, ...] | None = None,
+        sent_us: int | None = None,
         together: Callable[[Connection], None] | None = None,
     ) -> bool:
         """Change the state, in one transaction with ``together``; False if it was in none of ``sources``."""
@@ -71,6 +72,7 @@ class Lifecycle:
             at_us=now,
             expires_us=expires_us,
             results=results,
+            sent_us=sent_us,
         )
 
         def apply(connection: Connection) -> bool:

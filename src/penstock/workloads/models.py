@@ -66,6 +66,11 @@ class Submission(_Wire):
     inputs: list[GivenInput] = []
     bundle: GivenBundle | None = None
     name: str | None = Field(None, max_length=200)
+    results_to: str | None = Field(
+        None,
+        max_length=1024,
+        description="Folder of a bucket (s3://bucket/folder/) that the results are sent to, too, once they are packed.",
+    )
 
 
 class InputFile(BaseModel):
@@ -106,7 +111,7 @@ class Workload:
     """A workload as stored. ``inputs`` and ``results`` are empty in lists.
 
     ``bytes`` and ``files`` count what it has here: its inputs until it ends, its results then. ``warned_us`` is when
-    its owner was told that it expires soon.
+    its owner was told that it expires soon; ``sent_us`` when all results had arrived at ``results_to``.
     """
 
     id: str
@@ -124,6 +129,8 @@ class Workload:
     warned_us: int | None = None
     bytes: int = 0
     files: int = 0
+    results_to: str | None = None
+    sent_us: int | None = None
     inputs: tuple[InputFile, ...] = ()
     results: tuple[Result, ...] = ()
 

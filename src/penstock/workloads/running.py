@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.tasks import models as tasks_models
 from penstock.tasks.models import Progress, Task
+from penstock.workloads.delivery import Delivery
 from penstock.workloads.failures import failure_reason, logs
 from penstock.workloads.globs import find_results
 from penstock.workloads.halt import Halt
@@ -31,6 +32,7 @@ class Running:
         self._threads = threads
         self._tasks = tasks
         self._preparation = preparation
+        self._delivery = Delivery(lifecycle, tasks)
         self._provenance = Provenance(lifecycle, places, tasks, preparation)
         self._told: dict[str, Progress] = {}
 
@@ -55,10 +57,15 @@ class Running:
             await self._tell_progress(workload.id)
 
     async def pack(self, workload: Workload, halt: Halt) -> None:
-        """Publish the files that the pipeline calls its results."""
-        whole, past = await self._provenance.look(workload.id)
-        results = await self._threads.run(self._pack, whole, past, halt)
-        await self._lifecycle.move(workload.id, [State.PACKING], State.SUCCEEDED, results=tuple(results))
+        """Publish the files that the pipeline calls its results, and send them where that is wanted."""
+        results = await self._threads.run(self._packed, workload)
+        if results is None:
+            whole, past = await self._provenance.look(workload.id)
+            results = await self._threads.run(self._pack, whole, past, halt)
+        if workload.results_to is not None:
+            await self._delivery.go_on(workload, results)
+        else:
+            await self._lifecycle.move(workload.id, [State.PACKING], State.SUCCEEDED, results=tuple(results))
 
     async def fail(self, workload: Workload, reason: str) -> None:
         """End a workload that cannot go on, and all its tasks."""
@@ -73,16 +80,20 @@ class Running:
         results = await self._threads.run(self._publish_logs, whole, past, logs(head, failed), reason, halt)
         await self._lifecycle.move(workload.id, [State.RUNNING], State.FAILED, reason, results=tuple(results))
 
-    def _pack(self, workload: Workload, past: Past, halt: Halt) -> list[Result]:
+    def _packed(self, workload: Workload) -> list[Result] | None:
+        """What was published before a kill, or is being sent; the workload's folder may be gone by now, or partly."""
         published = self._places.results(workload.owner, workload.id)
-        if published.is_dir():  # before a kill; the workload's folder may be gone by now, or partly
-            results = read_published(published)
-        else:
-            wanted = self._preparation.own_pipeline(workload).definition.results
-            folder = self._places.work(workload.id) / wanted.folder
-            names = find_results(folder, wanted.files) if folder.is_dir() else []
-            described = self._provenance.describe(workload, State.SUCCEEDED, "", past, halt)
-            results = publish(self._places, workload.owner, workload.id, folder, names, halt, described)
+        if not published.is_dir():
+            return None
+        remove_tree(self._places.workload(workload.id))
+        return read_published(published)
+
+    def _pack(self, workload: Workload, past: Past, halt: Halt) -> list[Result]:
+        wanted = self._preparation.own_pipeline(workload).definition.results
+        folder = self._places.work(workload.id) / wanted.folder
+        names = find_results(folder, wanted.files) if folder.is_dir() else []
+        described = self._provenance.describe(workload, State.SUCCEEDED, "", past, halt)
+        results = publish(self._places, workload.owner, workload.id, folder, names, halt, described)
         remove_tree(self._places.workload(workload.id))
         return results
 

@@ -82,7 +82,7 @@ class WorkloadService:
         self._places = places = Places(settings.workspace_path)
         self._threads = threads = Threads()
         self._lifecycle = lifecycle = Lifecycle(database, signals, settings.retention_s, clock)
-        self._creation = Creation(settings, database, places, threads, uploads, catalogue, clock)
+        self._creation = Creation(settings, database, places, threads, uploads, catalogue, clock, find_storage)
         self.drops = DropBox(settings, lifecycle, places, threads, self._dropped, uploads)
         preparation = Preparation(
             lifecycle, places, threads, tasks, uploads, catalogue, room or self._this_machine,

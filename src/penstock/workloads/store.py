@@ -47,6 +47,8 @@ workloads = Table(
     Column("warned_us", BigInteger),
     Column("bytes", BigInteger, nullable=False, server_default="0"),
     Column("files", BigInteger, nullable=False, server_default="0"),
+    Column("results_to", Text),
+    Column("sent_us", BigInteger),
     Column("inputs", Text, nullable=False),
     Column("results", Text, nullable=False),
     Index("ix_workloads_owner_id", "owner", "id"),
@@ -169,6 +171,7 @@ def move(
     *,
     expires_us: int | None = None,
     results: tuple[Result, ...] | None = None,
+    sent_us: int | None = None,
 ) -> bool:
     """One transition, with the old state in its WHERE; False if it did not apply."""
     values: dict[str, Any] = {
@@ -179,6 +182,8 @@ def move(
         "expires_us": expires_us,
         "warned_us": None,
     }
+    if sent_us is not None:
+        values["sent_us"] = sent_us
     if target in FINISHED:  # its inputs are gone by then, or soon
         values["bytes"] = sum(result.size for result in results or ())
         values["files"] = len(results or ())

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from penstock.clock import iso
 from penstock.tasks.models import Progress
+from penstock.workloads.delivery import RULE
 from penstock.workloads.interfaces import ReceivedRow, UploadRow
 from penstock.workloads.models import BUNDLE_ROLE, State, Workload
 
@@ -82,6 +83,8 @@ class ShortBody(BaseModel):
     warned_at: str | None
     bytes: int
     files: int
+    results_to: str | None
+    results_sent_at: str | None
     url: str
     download: str
 
@@ -164,12 +167,18 @@ def workload_body(look: Look, base: str) -> WorkloadBody:
         **_links(workload.id, base),
         inputs=[_input(workload, index, offsets) for index in range(len(workload.inputs))],
         uploads=[_upload(one.upload, one.offset, base) for one in look.received],
-        progress=look.progress,
+        progress=_with_delivery(look.progress),
         results=[
             ResultBody(name=one.name, size=one.size, sha256=one.sha256, url=f"{files}/{quote(one.name)}")
             for one in workload.results
         ],
     )
+
+
+def _with_delivery(progress: Progress) -> Progress:
+    """The engine, which says how many processes there will be, does not know of the task that sends the results."""
+    more = progress.rules.get(RULE, {}).get("total", 0)
+    return progress if progress.total is None else progress.model_copy(update={"total": progress.total + more})
 
 
 def _input(workload: Workload, index: int, offsets: Mapping[tuple[str, str], int]) -> InputBody:
@@ -203,6 +212,7 @@ def _common(workload: Workload, expires_us: int | None) -> dict[str, Any]:
         "sequence",
         "bytes",
         "files",
+        "results_to",
     )
     return {
         **{name: getattr(workload, name) for name in names},
@@ -210,4 +220,5 @@ def _common(workload: Workload, expires_us: int | None) -> dict[str, Any]:
         "updated_at": iso(workload.updated_us),
         "expires_at": None if expires_us is None else iso(expires_us),
         "warned_at": None if workload.warned_us is None else iso(workload.warned_us),
+        "results_sent_at": None if workload.sent_us is None else iso(workload.sent_us),
     }

@@ -37,3 +37,7 @@ def test_each_error_has_the_exit_code_of_its_class(error: errors.PenstockError, 
 )
 def test_only_a_workload_that_succeeded_ends_with_0(state: str, code: int) -> None:
     assert workload_code(state) == code
+
+
+def test_a_workload_whose_results_were_not_sent_does_not_end_with_0() -> None:
+    assert workload_code("SUCCEEDED", unsent=True) == 1

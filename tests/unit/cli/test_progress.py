@@ -46,6 +46,13 @@ def test_a_state_is_described_in_words() -> None:
     assert describe(workload(State.SUCCEEDED)) == ""
 
 
+def test_where_results_are_sent_to_is_told_as_soon_as_that_begins(lines: Lines, file: io.StringIO) -> None:
+    packing = workload(State.PACKING)
+    for one in (packing, packing.model_copy(update={"reason": "Sending the results to s3://lab/x/."})):
+        lines.workload(one)
+    assert said(file) == ["Packing the results", "Sending the results to s3://lab/x/."]
+
+
 def test_progress_is_told_by_rule_once_something_of_it_has_begun() -> None:
     expected = "Running: 3/7 processes done, 1 running (align 2/4, index 1/1)"
     assert describe(workload(State.RUNNING, PROGRESS)) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,8 @@ def test_the_document_of_a_run_is_complete_and_has_no_secret(ticket: Ticket) -> 
         "results": [{"name": "results/calls.vcf", "path": "out/results/calls.vcf", "size": 2000, "sha256": "ab"}],
         "created_at": "2026-01-01T00:00:00Z",
         "ended_at": "2026-01-01T00:01:05Z",
+        "results_to": None,
+        "results_sent_at": None,
         "times": {"upload_s": 1.235, "run_s": 2, "download_s": 0.5},
     }
     assert "s3cret" not in json.dumps(document)
@@ -102,6 +105,25 @@ def test_a_document_without_results_names_no_folder(ticket: Ticket) -> None:
 def test_the_end_says_how_long_how_much_and_where(ticket: Ticket, file: io.StringIO, definition: Definition) -> None:
     report.ended(Lines(file), definition, ended(ticket, State.SUCCEEDED, RESULT))
     assert told(file) == "Succeeded after 1 min 05 s: 1 file, 2.00 kB, in out/"
+
+
+def sending(end: Ended, **changes: str) -> Ended:
+    return replace(end, workload=end.workload.model_copy(update={"results_to": "s3://lab/x/", **changes}))
+
+
+def test_results_that_were_sent_are_told(ticket: Ticket, file: io.StringIO, definition: Definition) -> None:
+    end = sending(ended(ticket, State.SUCCEEDED, RESULT), results_sent_at="2026-01-01T00:01:05Z")
+    report.ended(Lines(file), definition, end)
+    assert told(file).splitlines()[1] == "The results were sent to s3://lab/x/"
+
+
+def test_results_that_were_not_sent_are_told_as_an_error(
+    ticket: Ticket, file: io.StringIO, definition: Definition, capsys: pytest.CaptureFixture[str]
+) -> None:
+    end = sending(ended(ticket, State.SUCCEEDED, RESULT), reason="They could not be sent to s3://lab/x/: denied.")
+    report.ended(Lines(file), definition, end)
+    assert capsys.readouterr().err == "error: They could not be sent to s3://lab/x/: denied.\n"
+    assert told(file).startswith("Succeeded")
 
 
 def test_what_is_kept_can_be_removed_later(ticket: Ticket, file: io.StringIO, definition: Definition) -> None:

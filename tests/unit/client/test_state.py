@@ -60,6 +60,7 @@ def test_the_order_of_files_and_parameters_does_not_matter() -> None:
         (*BASE[:4], [file("bam")], None),
         (*BASE[:4], [RemoteFile("reads", "https://x/r1.fq")], None),
         (*BASE[:5], "plate 7"),
+        (*BASE, "s3://lab/x/"),
     ],
 )
 def test_anything_else_is_another_run(other: tuple[object, ...]) -> None:
@@ -80,6 +81,18 @@ def test_a_record_is_for_its_owner_only(records: Records, tmp_path: Path) -> Non
     path = tmp_path / "state" / "runs" / "k1.json"
     assert "s3cret" in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_key_of_a_create_is_kept_until_it_was_answered(records: Records, tmp_path: Path) -> None:
+    own, earlier = records.ask("k1")
+    assert records.ask("k1") == (own, True)
+    assert (len(own), earlier) == (43, False)
+    assert stat.S_IMODE((tmp_path / "state" / "runs" / "k1.asked").stat().st_mode) == 0o600
+    records.write("k1", record())
+    other, earlier = records.ask("k1")
+    assert (other != own, earlier) == (True, False)
+    records.remove("k1")
+    assert records.ask("k1")[1] is False
 
 
 def test_the_secret_does_not_show_in_a_representation() -> None:

@@ -48,13 +48,16 @@ def test_a_create_declares_files_urls_and_parameters(settings: Settings) -> None
         RemoteFile("reference", "https://x/ref.fa"),
     ]
     with at(settings, answers) as server:
-        created = Workloads(server).create("count", {"n": 2}, inputs, version="1", name="mine", key="k1")
+        created = Workloads(server).create(
+            "count", {"n": 2}, inputs, version="1", name="mine", results_to="s3://b/", key="k1"
+        )
     assert answers.last.headers["Idempotency-Key"] == "k1"
     assert created.account.secret == "s"
     assert json.loads(answers.last.content) == {
         "pipeline": "count",
         "version": "1",
         "name": "mine",
+        "results_to": "s3://b/",
         "parameters": {"n": 2},
         "inputs": [
             {"role": "reads", "name": "r1.fq", "size": 5, "sha256": "aa"},

@@ -15,6 +15,7 @@ from penstock.names import new_id
 from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
 from penstock.signals import Signals, workload_topic
+from penstock.staging.storage import Storage
 from penstock.tasks import models as tasks_models
 from penstock.tasks.models import Created, NewTask, Progress, Task
 from penstock.uploads.service import UploadService
@@ -29,27 +30,35 @@ WAIT_S = 20.0
 
 
 class Queue:
-    """A queue of head tasks; the test says what becomes of them."""
+    """A queue of head tasks, and of those that send results; the test says what becomes of them."""
 
     def __init__(self, signals: Signals) -> None:
         self.signals = signals
         self.heads: dict[str, Task] = {}
         self.created = 0
+        self.deliveries: dict[str, Task] = {}
         self.counts = Progress()
         self.forgotten: list[str] = []
 
     async def create(self, new: Sequence[NewTask]) -> list[Created]:
+        made = []
         for one in new:
             assert one.workload is not None
             self.created += 1
             values = {**one.model_dump(), "id": new_id(), "state": "QUEUED", "reason": "", "sequence": 1}
             times = {"created_us": 0, "started_us": None, "ended_us": None}
-            self.heads.setdefault(one.workload, Task.model_validate({**values, **times}))
-        return []
+            mine = self.heads if one.kind is tasks_models.Kind.HEAD else self.deliveries
+            made.append(mine.setdefault(one.workload, Task.model_validate({**values, **times})))
+        return [Created(id=one.id, key=one.key, state=one.state, created=True) for one in made]
+
+    async def get(self, task: str) -> Task:
+        return next(one for one in [*self.heads.values(), *self.deliveries.values()] if one.id == task)
 
     async def cancel_workload(self, workload: str) -> None:
         if workload in self.heads and not self.heads[workload].state.final:
             self.set(workload, tasks_models.State.CANCELED)
+        if workload in self.deliveries and not self.deliveries[workload].state.final:
+            self.deliver(workload, tasks_models.State.CANCELED)
 
     async def progress(self, _workload: str) -> Progress:
         return self.counts
@@ -65,10 +74,16 @@ class Queue:
 
     async def forget_workload(self, workload: str) -> None:
         self.heads.pop(workload, None)
+        self.deliveries.pop(workload, None)
         self.forgotten.append(workload)
 
     def set(self, workload: str, state: tasks_models.State) -> None:
         self.heads[workload] = self.heads[workload].model_copy(update={"state": state})
+        self.signals.notify(workload_topic(workload))
+
+    def deliver(self, workload: str, state: tasks_models.State, reason: str = "") -> None:
+        changed = {"state": state, "reason": reason, "ended_us": 7 if state.final else None}
+        self.deliveries[workload] = self.deliveries[workload].model_copy(update=changed)
         self.signals.notify(workload_topic(workload))
 
 
@@ -83,6 +98,7 @@ class House:
         self.free = 1 << 40
         self.signals = Signals()
         self.queue = Queue(self.signals)
+        self.storage: list[Storage] = []
 
     async def start(self) -> None:
         self.signals = self.queue.signals = Signals()
@@ -90,9 +106,19 @@ class House:
             self.settings, self.database, self.signals, clock=self.clock, free=lambda _folder: self.free
         )
         self.workloads = WorkloadService(
-            self.settings, self.database, self.signals, self.queue, self.uploads, self.catalogue, clock=self.clock
+            self.settings,
+            self.database,
+            self.signals,
+            self.queue,
+            self.uploads,
+            self.catalogue,
+            clock=self.clock,
+            find_storage=self.find_storage,
         )
         await self.workloads.start()
+
+    async def find_storage(self, _owner: str, _names: Sequence[str], _urls: Sequence[str]) -> list[Storage]:
+        return self.storage
 
     async def stop(self) -> None:
         self.signals.drain()
@@ -148,12 +174,16 @@ class House:
 
     async def finish(self, workload: str) -> None:
         """Play the engine for a workload that is being prepared."""
+        await self.play(workload)
+        await self.until(workload, State.SUCCEEDED)
+
+    async def play(self, workload: str) -> None:
+        """Up to its packing."""
         await self.until(workload, State.QUEUED)
         self.queue.set(workload, tasks_models.State.RUNNING)
         await self.until(workload, State.RUNNING)
         (self.workspace / "workloads" / workload / "work/x.txt").write_text("x")
         self.queue.set(workload, tasks_models.State.COMPLETE)
-        await self.until(workload, State.SUCCEEDED)
 
     @property
     def workspace(self) -> Path:

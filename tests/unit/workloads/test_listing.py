@@ -108,6 +108,8 @@ def test_a_body_has_every_field_of_the_interface() -> None:
             "updated_at",
             "expires_at",
             "warned_at",
+            "results_to",
+            "results_sent_at",
             "inputs",
             "uploads",
             "progress",
