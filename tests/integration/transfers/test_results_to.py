@@ -202,7 +202,7 @@ def test_a_server_killed_while_it_sends_sends_once(lab: RunningServer, shell: Sh
     own_gateway.stop()
     process = shell.start(*command(), "--keep")
     until(process, f"Sending the results to {URL}.")
-    until_so(lambda: "sending goes on later" in lab.log())
+    until_so(lambda: "sending goes on later" in lab.log(), LIMIT_S)
     lab.kill()
     own_gateway.start()
     lab.start()
@@ -212,12 +212,23 @@ def test_a_server_killed_while_it_sends_sends_once(lab: RunningServer, shell: Sh
     assert attempts_of_deliveries(lab) == [("COMPLETE", 1)]
 
 
+def test_nothing_is_sent_to_a_private_address(lab: RunningServer, shell: Shell, own_gateway: Gateway) -> None:
+    bucket = give(lab, own_gateway)
+    lab.stop()
+    lab.environment["PENSTOCK_ALLOW_PRIVATE_URLS"] = "false"
+    lab.start()
+    told = finished(shell.start(*command()), 1)
+    assert told["results_sent_at"] is None
+    assert "is refused: its endpoint" in told["reason"]
+    assert files(bucket) == {}
+
+
 def test_a_cancel_ends_the_sending(lab: RunningServer, shell: Shell, own_gateway: Gateway) -> None:
     bucket = give(lab, own_gateway)
     own_gateway.stop()
     words = command()
     workload = shell.ok("submit", *words[1:5], *words[7:9]).strip()
-    until_so(lambda: "sending goes on later" in lab.log())
+    until_so(lambda: "sending goes on later" in lab.log(), LIMIT_S)
     shell.ok("cancel", workload)
     assert shell("status", "--wait", workload).returncode == 3
     until_so(lambda: not any((lab.data / "workspace" / "outgoing").iterdir()))
