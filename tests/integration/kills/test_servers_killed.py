@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import RunningServer, end_runners
 from tests.postgres import Postgres
 
+from penstock.client.workloads import new_key
 from penstock.clock import Deadline
 
 PIPELINES = Path(__file__).resolve().parents[2] / "data" / "pipelines"
@@ -97,7 +98,8 @@ class Client:
         content = b"something"
         told = {"role": "data", "name": "data.bin", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         body = {"pipeline": "endurance", "parameters": {"seconds": 0.2, "files": 3, "processes": 2}, "inputs": [told]}
-        made = self.call("POST", "/api/v1/workloads", json=body).json()
+        key = {"Idempotency-Key": new_key()}  # whichever server a repetition meets
+        made = self.call("POST", "/api/v1/workloads", json=body, headers=key).json()
         headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
         path = httpx.URL(made["uploads"][0]["url"]).path
         assert self.call("PATCH", path, content=content, headers=headers).status_code in (204, 409)
