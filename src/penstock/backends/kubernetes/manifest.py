@@ -6,7 +6,6 @@ The executors are containers that start together; ``launcher.sh`` lets them go o
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from penstock.agents.protocol import Work
 from penstock.backends.attempt.declared import ENVIRONMENT, SECRETS
 from penstock.backends.attempt.shape import Command
+from penstock.backends.kubernetes.limits import add_resources, security_of
 from penstock.backends.kubernetes.plan import PRIVATE, TEMPORARY, PodPlan
 from penstock.backends.kubernetes.site import Site
 from penstock.names import split_attempt
@@ -27,7 +27,6 @@ ATTEMPT = f"{PRIVATE}/attempt"
 SECRET = f"{PRIVATE}/secret"
 SCRIPT = (Path(__file__).parent / "launcher.sh").read_text()
 GRACE_S = 5
-_TRANSFER_RAM = 192 * 10**6  # what a transfer container needs at least
 _START_S = 900  # what the kubelet's own deadline leaves for pulling images; the launcher keeps the exact limit
 _AWAY_S = 30  # how long pods stay on a node that is not heard of
 
@@ -115,7 +114,7 @@ class _Builder:
         plan, site = self._plan, self._site
         before = [
             *([] if site.image_volumes or site.launcher else [self._copy_launcher()]),
-            *([self._stage_in()] if self._fetches else []),
+            *([self._stage_in()] if plan.fetches else []),
         ]
         containers = [self._executor(step, command) for step, command in enumerate(self._commands)]
         spec: Json = {
@@ -123,14 +122,14 @@ class _Builder:
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": GRACE_S,
-            "securityContext": self._security(),
+            "securityContext": security_of(self._work.terms, site),
             "tolerations": [_tolerate("not-ready"), _tolerate("unreachable")],
             "containers": [*containers, *([self._stage_out()] if plan.uploads else [])],
             "volumes": self._volumes(),
         }
         if before:
             spec["initContainers"] = before
-        self._add_resources(spec)
+        add_resources(spec, self._work.terms, plan, site)
         if plan.time_limit_s is not None:
             spec["activeDeadlineSeconds"] = plan.time_limit_s + _START_S
         if site.pull_secret:
@@ -138,10 +137,6 @@ class _Builder:
         if site.node:
             spec["affinity"] = _on_node(site.node)
         return spec
-
-    @property
-    def _fetches(self) -> bool:
-        return bool(self._plan.transfers) or self._plan.uploads
 
     def _own_mounts(self) -> list[Mount]:
         attempt, folder = self._attempt
@@ -243,31 +238,6 @@ class _Builder:
             limit = {"medium": "Memory", "sizeLimit": str(self._plan.ram_bytes)}
             volumes.append({"name": f"memory-{number}", "emptyDir": limit})
         return volumes
-
-    def _security(self) -> Json:
-        seccomp = {"type": "RuntimeDefault"}
-        if self._work.terms.allow_root and self._site.allow_root:
-            return {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": seccomp}
-        user = self._site.user
-        return {"runAsNonRoot": True, "runAsUser": user, "runAsGroup": user, "seccompProfile": seccomp}
-
-    def _add_resources(self, spec: Json) -> None:
-        """One budget for all containers; where the cluster has none, all is asked for by the first."""
-        terms = self._work.terms
-        # A head task asks for no processor, as admission counts it: it waits for processes that need all there is.
-        cpu = 0.0 if self._plan.head else terms.cpu_cores * self._site.cpu_share
-        memory = str(max(self._plan.ram_bytes, _TRANSFER_RAM if self._fetches else 0))
-        asked = {"cpu": f"{math.ceil(cpu * 1000)}m", "memory": memory}
-        first = spec["containers"][0]
-        if self._site.pod_resources:
-            spec["resources"] = {"requests": asked, "limits": {"memory": memory}}
-        else:
-            for container in [*spec["containers"], *spec.get("initContainers", [])]:
-                container["resources"] = {"requests": {"cpu": "0", "memory": "0"}, "limits": {"memory": memory}}
-            first["resources"] = {"requests": asked, "limits": {"memory": memory}}
-        if terms.disk_gb and self._plan.uploads:
-            requests = first.setdefault("resources", {}).setdefault("requests", {})
-            requests["ephemeral-storage"] = str(int(terms.disk_gb * 10**9))
 
 
 _RESTRICTED: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}

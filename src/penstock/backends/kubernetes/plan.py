@@ -39,6 +39,11 @@ class PodPlan:
     time_limit_s: int | None
     images: list[str] = field(default_factory=list)
 
+    @property
+    def fetches(self) -> bool:
+        """Whether a container brings something before the executors start."""
+        return bool(self.transfers) or self.uploads
+
 
 def build(work: Work, site: Site) -> PodPlan:
     """The plan of an attempt; InvalidInput names what cannot be here."""

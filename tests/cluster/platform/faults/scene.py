@@ -22,10 +22,11 @@ OWNER = "operator"
 USER = 10001  # of server, agent and pods
 SMALL = {"cpu_cores": 0.01, "ram_gb": 0.05}
 LONG_S = 300.0
-# It notes its pod, waits until it is let go, and notes that it ends.
+# Each attempt notes its pod, waits until it is let go, and notes that it ends.
 SCRIPT = """
-cat /etc/hostname >>/o/note
-while [ ! -e /go/now ]; do sleep 0.5; done
+cat /etc/hostname >/o/note
+read -r pod </etc/hostname
+while [ ! -e "/go/${pod##*-}" ]; do sleep 0.5; done
 echo end >>/o/note
 """
 
@@ -119,10 +120,10 @@ class Scene:
             time.sleep(0.2)
         return found
 
-    def wait(self, task: str, states: set[str] = FINAL) -> dict[str, Any]:
-        """It, once it is in one of these states."""
+    def wait(self, task: str, states: set[str] = FINAL, attempt: int = 1) -> dict[str, Any]:
+        """It, once it is in one of these states with that attempt or a later one."""
         deadline = Deadline.after(LONG_S)
-        while (found := self.task(task))["state"] not in states:
+        while (found := self.task(task))["state"] not in states or len(found["logs"]) < attempt:
             assert not deadline.passed, found
             time.sleep(0.2)
         return found
@@ -145,9 +146,14 @@ class Scene:
         ]
         return found
 
-    def let_go(self) -> None:
-        """All tasks."""
-        (self.data / "go" / "now").touch()
+    def tasks_on(self, node: str) -> set[str]:
+        """Of this scene: those whose pods are on that node."""
+        there = {pod["metadata"]["labels"]["penstock/task"] for pod in self.pods() if pod["spec"]["nodeName"] == node}
+        return there & set(self.tasks)
+
+    def let_go(self, attempt: int) -> None:
+        """All attempts of this number."""
+        (self.data / "go" / str(attempt)).touch()
 
     def until_nothing_is_left(self) -> None:
         """No pod, no folder of an attempt, nothing on its way out."""

@@ -1,4 +1,4 @@
-"""The table of faults, and how each is made."""
+"""The table of faults: how each is made, how it is mended, which tasks may run again."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.cluster.nodes import running
-from tests.cluster.nodes.playbooks import Cluster
+from tests.cluster.nodes.playbooks import Cluster, bring_up
+from tests.cluster.platform.faults.scene import LONG_S
 from tests.cluster.platform.test_platform import NAMESPACE
 
+LOST = "n1"
+SUPERVISORCTL = ("supervisorctl", "-c", "/etc/penstock/supervisord.conf")
 Act = Callable[[Cluster], None]
+
+
+def nothing(cluster: Cluster) -> None:
+    """It mends itself."""
 
 
 def pids_of(cluster: Cluster, namespace: str, selector: str, container: str) -> list[int]:
@@ -68,12 +75,52 @@ def cut_watch(cluster: Cluster) -> None:
     assert done.stdout.strip(), f"the agent has no connection to {api}"
 
 
+def until_node_is(cluster: Cluster, ready: bool) -> None:
+    """As the cluster sees it."""
+    condition = "condition=Ready" if ready else "condition=Ready=Unknown"
+    cluster.kubectl("wait", f"--for={condition}", f"node/{LOST}", f"--timeout={LONG_S:g}s", seconds=LONG_S + 10)
+
+
+def supervised(verb: str) -> None:
+    """Start or stop the services of the node that is lost, and do not start them again."""
+    names = [f"penstock-{LOST}-{name}" for name in ("kubelet", "containerd")]
+    subprocess.run([*SUPERVISORCTL, verb, *(names if verb == "stop" else reversed(names))], capture_output=True)
+
+
+def lose_node(cluster: Cluster) -> None:
+    """As when its power is cut: all its processes end at once."""
+    everything = running.of_node(LOST)
+    supervised("stop")
+    running.kill(everything | running.of_pods(LOST))
+    until_node_is(cluster, ready=False)
+
+
+def bring_node_back(cluster: Cluster) -> None:
+    """As an operator does."""
+    bring_up()
+    until_node_is(cluster, ready=True)
+
+
+def cut_node_off(cluster: Cluster) -> None:
+    """Its kubelet is gone, its pods go on."""
+    subprocess.run([*SUPERVISORCTL, "stop", f"penstock-{LOST}-kubelet"], check=True, capture_output=True)
+    until_node_is(cluster, ready=False)
+
+
+def let_node_in(cluster: Cluster) -> None:
+    """Its kubelet comes back, and learns that its pods are not wanted."""
+    supervised("start")
+    until_node_is(cluster, ready=True)
+
+
 @dataclass(frozen=True)
 class Fault:
-    """All of these mend themselves, and cost no task an attempt."""
+    """``loses``: the node whose tasks run again; all others must go on."""
 
     name: str
     strike: Act
+    mend: Act = nothing
+    loses: str | None = None
 
 
 FAULTS = (
@@ -88,4 +135,6 @@ FAULTS = (
     Fault("containerd is killed", of_service(running.HOST, "containerd")),
     Fault("the kubelet is killed", of_service(running.HOST, "kubelet")),
     Fault("the watch is cut", cut_watch),
+    Fault("a node is lost", lose_node, bring_node_back, LOST),
+    Fault("a node is cut off while its pods go on", cut_node_off, let_node_in, LOST),
 )
