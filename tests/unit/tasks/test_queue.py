@@ -12,7 +12,7 @@ from penstock.errors import Fenced, InvalidInput, NotFound
 from penstock.names import new_id
 from penstock.tasks.ends import End
 from penstock.tasks.handout import Holder
-from penstock.tasks.models import FINAL, AttemptLog, Kind, Outcome, Published, Room, State
+from penstock.tasks.models import AttemptLog, Kind, Outcome, Room, State
 
 LATER = Holder("local", "second")
 
@@ -194,42 +194,6 @@ async def test_an_agent_that_never_said_hello_is_told_so(site: Site) -> None:
         await site.lease()
 
 
-async def test_canceling_a_queued_task_is_final_at_once(site: Site) -> None:
-    await site.register()
-    task = (await site.create()).id
-    await site.service.cancel(task)
-    assert (await site.get(task)).state is State.CANCELED
-    assert not await site.lease()
-
-
-async def test_canceling_a_running_task_orders_its_agent_to_end_it(site: Site) -> None:
-    await site.register()
-    task, attempt = await site.leased_task()
-    await site.start(attempt)
-    waiting = asyncio.create_task(site.lease(holding={attempt}, wait_s=20))
-    await site.service.cancel(task)
-    assert (await waiting).cancel == [attempt]
-    assert (await site.get(task)).state is State.CANCELING
-    await site.finish(attempt, Outcome.CANCELED)
-    assert (await site.get(task)).state is State.CANCELED
-
-
-async def test_a_cancel_wins_over_an_end_that_comes_after_it(site: Site) -> None:
-    await site.register()
-    task, attempt = await site.leased_task()
-    await site.service.cancel(task)
-    await site.finish(attempt, Outcome.COMPLETE)
-    assert (await site.get(task)).state is State.CANCELED
-
-
-async def test_canceling_a_finished_task_changes_nothing(site: Site) -> None:
-    await site.register()
-    task, attempt = await site.leased_task()
-    await site.finish(attempt)
-    await site.service.cancel(task)
-    assert (await site.get(task)).state is State.COMPLETE
-
-
 async def test_a_key_creates_once_in_a_workload(site: Site) -> None:
     workload = new_id()
     first = await site.create(workload=workload, key="align")
@@ -278,68 +242,6 @@ async def test_processes_go_before_heads_and_heads_keep_to_their_half(site: Site
     assert [task.id for task, _ in (await site.lease()).leased] == [process, *heads[:2]]
 
 
-async def test_outputs_are_published_when_the_task_completes(site: Site) -> None:
-    await site.register()
-    task, attempt = await site.leased_task()
-    made = site.workspace / "tasks" / task / "1" / "root" / "out.txt"
-    made.parent.mkdir(parents=True)
-    made.write_text("result")
-    url = "file:///workspace/owners/ada/data/out.txt"
-    output = Published(source="root/out.txt", url=url, path="/out.txt", size_bytes=6)
-    assert await site.finish(attempt, outputs=[output])
-    assert (site.workspace / "owners/ada/data/out.txt").read_text() == "result"
-    ended = await site.get(task)
-    assert ended.state is State.COMPLETE
-    assert ended.attempts[0].log.outputs[0].source is None
-
-
-async def test_a_fenced_attempt_cannot_publish(site: Site) -> None:
-    await site.register()
-    task, first = await site.leased_task()
-    await site.finish(first, Outcome.LOST, "cut off")
-    await site.lease()
-    made = site.workspace / "tasks" / task / "1" / "root" / "late.txt"
-    made.parent.mkdir(parents=True)
-    made.write_text("late")
-    url = "file:///workspace/owners/ada/late.txt"
-    output = Published(source="root/late.txt", url=url, path="/late.txt", size_bytes=4)
-    assert not await site.finish(first, outputs=[output])
-    assert not (site.workspace / "owners").exists()
-
-
-async def test_publishing_that_was_cut_by_a_kill_is_completed_on_start(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await site.register()
-    task, attempt = await site.leased_task()
-    made = site.workspace / "tasks" / task / "1" / "out.txt"
-    made.parent.mkdir(parents=True)
-    made.write_text("result")
-    output = Published(source="out.txt", url="file:///workspace/owners/ada/o", path="/out.txt", size_bytes=6)
-
-    async def killed(_attempt: str) -> None:
-        raise ConnectionAbortedError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(site.queue, "_publish", killed)
-        with pytest.raises(ConnectionAbortedError):
-            await site.finish(attempt, outputs=[output])
-    assert (await site.get(task)).state not in FINAL
-    await site.queue.recover()
-    assert (site.workspace / "owners/ada/o").read_text() == "result"
-    assert (await site.get(task)).state is State.COMPLETE
-
-
-async def test_an_output_that_cannot_be_written_is_a_system_error(site: Site) -> None:
-    await site.register()
-    task, attempt = await site.leased_task()
-    output = Published(source="missing", url="file:///workspace/owners/ada/o", path="/o", size_bytes=1)
-    await site.finish(attempt, outputs=[output])
-    ended = await site.get(task)
-    assert ended.state is State.SYSTEM_ERROR
-    assert ended.reason.startswith("An output cannot be written")
-
-
 async def test_changes_of_a_workload_come_in_order_and_by_waiting(site: Site) -> None:
     await site.register()
     workload = new_id()
@@ -364,16 +266,6 @@ async def test_progress_counts_processes_by_rule(site: Site) -> None:
     progress = await site.service.progress(workload)
     assert (progress.total, progress.done, progress.running, progress.queued, progress.failed) == (9, 1, 1, 1, 0)
     assert progress.rules == {"align": {"total": 3, "done": 1, "running": 1, "queued": 1, "failed": 0}}
-
-
-async def test_canceling_a_workload_cancels_all_its_tasks(site: Site) -> None:
-    await site.register()
-    workload = new_id()
-    for key in ("a", "b", "c"):
-        await site.create(workload=workload, key=key)
-    held = {attempt.id for _, attempt in (await site.lease()).leased}
-    await site.service.cancel_workload(workload)
-    assert set((await site.lease(holding=held)).cancel) == held
 
 
 async def test_forgetting_a_workload_leaves_no_row_and_no_folder(site: Site) -> None:
