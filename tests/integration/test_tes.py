@@ -31,7 +31,7 @@ def test_a_task_runs_and_tells_what_it_did(tes: Tes) -> None:
     assert task["state"] == "COMPLETE"
     (log,) = _executors(task)
     assert (log["stdout"], log["stderr"], log["exit_code"]) == ("out\n", "err\n", 0)
-    assert log["start_time"] < log["end_time"]
+    assert log["start_time"] <= log["end_time"]  # pods tell hundredths of a second
     assert task["logs"][0]["outputs"] == []
 
 

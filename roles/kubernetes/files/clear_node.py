@@ -10,6 +10,7 @@ Pods are found by their cgroups, shims by the socket they serve, mounts by the f
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,8 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 PARENTS = ("kubepods", "kubepods.slice", "k8s.io")  # of pods; and what containerd uses without the kubelet
-CHAINS = ("CNI-", "KUBE-")
+NETWORK = "penstock"  # other programs have networks of these plugins, too
+LEASES = Path("/var/lib/cni")  # of the plugins
 END_S = 15.0
 
 
@@ -116,12 +118,37 @@ def remove_networks() -> None:
             run("nft", "delete", "table", family, "kube-proxy")
             say(f"the rules of kube-proxy for {family}")
     for suffix in ("", "6"):
-        rules = run(f"ip{suffix}tables-save")
-        kept = [line for line in rules.splitlines() if not any(chain in line for chain in CHAINS)]
-        if rules and len(kept) != len(rules.splitlines()):
+        rules = run(f"ip{suffix}tables-save").splitlines()
+        kept = rules_of_others(rules)
+        if kept != rules:
             run(f"ip{suffix}tables-restore", given="\n".join([*kept, ""]))
             say(f"rules of ip{suffix}tables")
     remove_empty_tables()
+    remove_leases()
+
+
+def rules_of_others(rules: list[str]) -> list[str]:
+    """All but kube-proxy's and those of our network; a chain that only its rules led to goes with them."""
+    named = f'name: \\"{NETWORK}\\"'
+    chains = {line.split(" -j ")[1].split()[0] for line in rules if named in line and " -j CNI-" in line}
+    gone = re.compile("|".join([r"\bKUBE-", re.escape(named), *(rf"\b{chain}\b" for chain in sorted(chains))]))
+    kept = [line for line in rules if not gone.search(line)]
+    forwards = any(re.search(r"-j CNI-DN-", line) for line in kept)
+    return [line for line in kept if forwards or "CNI-HOSTPORT-" not in line]
+
+
+def remove_leases() -> None:
+    """Addresses that pods had; the folder itself where nobody else has any."""
+    found = [*LEASES.glob(f"networks/{NETWORK}"), *LEASES.glob(f"results/{NETWORK}-*")]
+    for place in found:
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    if found:
+        say(f"{len(found)} leases of addresses")
+    for folder in (*LEASES.glob("*"), LEASES):
+        try:
+            folder.rmdir()
+        except OSError:
+            continue  # it has something, is a mount, or is not there
 
 
 def remove_empty_tables() -> None:

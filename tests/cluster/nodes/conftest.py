@@ -32,8 +32,7 @@ def brought_up(mirrored: Played) -> Played:
     """
     if os.environ.get("PENSTOCK_TEST_CLUSTER") == "up":
         return bring_up()
-    if PROGRAMS.exists():
-        play("teardown")
+    play("teardown")  # of an earlier run, which may have been interrupted
     BEFORE.parent.mkdir(parents=True, exist_ok=True)
     BEFORE.write_text(json.dumps(state()))
     return bring_up()
