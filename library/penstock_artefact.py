@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -25,6 +27,7 @@ description:
   - Does nothing when the command, its environment and the content of all of O(made_from) are those of the last time,
     and the files are as they were then.
   - Whatever moment it is interrupted at, the next run finds either whole files or makes them anew.
+  - Of two runs at once that make the same, the second waits for the first and takes what it made.
 options:
   name:
     description: Name of the artefact; of two in one folder each has its own.
@@ -185,6 +188,30 @@ def remove_former(earlier: dict[str, Any], noted: dict[str, Any], into: Path) ->
         (into / f"{name}.sha256").unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def alone(into: Path, name: str) -> Iterator[None]:
+    """Wait for another run that makes the same; the kernel frees the lock at any end."""
+    path = into / RECORDS / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def update(given: dict[str, Any], into: Path, key: str, dry: bool) -> tuple[dict[str, Any], bool]:
+    """What is noted of each file, and whether it was made anew (or would be, where it is ``dry``)."""
+    record = into / RECORDS / f"{given['name']}.json"
+    earlier = read_record(record)
+    noted: dict[str, Any] = earlier.get("files", {})
+    if earlier.get("key") == key and all(is_whole(into / name, one) for name, one in noted.items()):
+        return noted, False
+    if not dry:
+        noted = make(given, into)
+        remove_former(earlier, noted, into)
+        write(record, json.dumps({"key": key, "files": noted}, indent=1))
+    return noted, True
+
+
 def main() -> None:
     """Compare, make, report."""
     module = AnsibleModule(
@@ -200,23 +227,17 @@ def main() -> None:
     )
     began = time.monotonic()
     given = module.params
-    into = Path(given["into"])
-    record = into / RECORDS / f"{given['name']}.json"
-    earlier = read_record(record)
     missing = [path for path in given["made_from"] if not Path(path).exists()]
     if missing and not module.check_mode:
         module.fail_json(msg=f"{given['name']} is made from {missing[0]}, which does not exist")
     present = [Path(path) for path in given["made_from"] if path not in missing]
     key = key_of(given["command"], given["environment"], present)
-    noted = earlier.get("files", {})
-    changed = earlier.get("key") != key or not all(is_whole(into / name, one) for name, one in noted.items())
-    if changed and not module.check_mode:
-        try:
-            noted = make(given, into)
-        except subprocess.CalledProcessError as error:
-            module.fail_json(msg=f"{given['name']} cannot be made: {error.stdout.strip()[-LAST_WORDS:]}")
-        remove_former(earlier, noted, into)
-        write(record, json.dumps({"key": key, "files": noted}, indent=1))
+    into = Path(given["into"])
+    try:
+        with contextlib.nullcontext() if module.check_mode else alone(into, given["name"]):
+            noted, changed = update(given, into, key, module.check_mode)
+    except subprocess.CalledProcessError as error:
+        module.fail_json(msg=f"{given['name']} cannot be made: {error.stdout.strip()[-LAST_WORDS:]}")
     files = {name: one["sha256"] for name, one in noted.items()}
     module.exit_json(changed=changed, key=key, files=files, seconds=round(time.monotonic() - began, 1))
 

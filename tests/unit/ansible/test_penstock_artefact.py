@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import multiprocessing
 import os
+import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +42,11 @@ class Runner:
         (self.source / "main.go").write_text("one")
 
     def __call__(self, script: str = 'cp source/main.go "$ARTEFACT/program"', **more: Any) -> dict[str, Any]:
+        self.main(script, **more)
+        told: dict[str, Any] = json.loads(self._output.readouterr().out)
+        return told
+
+    def main(self, script: str, **more: Any) -> None:
         command = ["sh", "-euc", f"echo made >>times; {script}"]
         arguments = {
             "name": "program",
@@ -49,8 +58,6 @@ class Runner:
         }
         with patch_module_args(arguments), pytest.raises(SystemExit):
             self._module.main()
-        told: dict[str, Any] = json.loads(self._output.readouterr().out)
-        return told
 
     @property
     def times(self) -> int:
@@ -154,3 +161,27 @@ def test_a_missing_source_is_named(run: Runner) -> None:
 def test_its_documentation_names_its_options(artefact_module: ModuleType) -> None:
     documented = yaml.safe_load(artefact_module.DOCUMENTATION)["options"]
     assert set(documented) == {"name", "command", "chdir", "environment", "made_from", "into"}
+
+
+def test_two_runs_at_once_make_it_once(run: Runner) -> None:
+    fork = multiprocessing.get_context("fork")
+    script = 'until [ -e go ]; do sleep 0.05; done; touch "$ARTEFACT/x"'
+    both = [fork.Process(target=run.main, args=(script,)) for _ in range(2)]
+    both[0].start()
+    until(lambda: run.times == 1)
+    both[1].start()
+    inode = (run.into / ".made" / "program.lock").stat().st_ino
+    waiting = re.compile(rf"-> FLOCK .* {both[1].pid} \S+:{inode} ")
+    until(lambda: waiting.search(Path("/proc/locks").read_text()) is not None)
+    (run.folder / "go").touch()
+    for one in both:
+        one.join(30)
+    assert ([one.exitcode for one in both], run.times) == ([0, 0], 1)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Look again until it holds."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
