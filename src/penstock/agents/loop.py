@@ -92,6 +92,7 @@ class Agent:
                 most=MOST_LEASES,
                 holding=sorted(self._held),
                 ending=sorted(self._ending | self._canceling),
+                total=self._backend.total(),
             )
             answer = await self._reaching(partial(self._connection.lease, request))
             for work in answer.work:

@@ -51,12 +51,14 @@ class LeaseRequest(Caller):
 
     What is free is the site's total less its live attempts, which the server knows. ``holding`` are the attempts the
     agent knows of: a lease whose answer was lost on the way is told again. ``ending`` are those it is ending already.
+    ``total`` is the site's size now, where nodes come and go; agents of earlier releases do not tell it.
     """
 
     wait: float = 0.0
     most: int = 32
     holding: list[str] = []
     ending: list[str] = []
+    total: Room | None = None
 
 
 class Work(_Wire):

@@ -57,7 +57,7 @@ class AgentService:
     async def lease(self, request: LeaseRequest) -> LeaseAnswer:
         """Work and orders, by long-poll."""
         deadline = Deadline.after(min(request.wait, self._settings.longest_wait_s))
-        known = Known(set(request.holding), set(request.ending), request.most)
+        known = Known(set(request.holding), set(request.ending), request.most, request.total)
         told = await self._queue.lease(_holder(request), known, deadline)
         work = [await self._with_storage(self._work(task, attempt)) for task, attempt in told.leased]
         return LeaseAnswer(work=work, end=told.end, cancel=told.cancel)

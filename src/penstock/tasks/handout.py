@@ -14,7 +14,7 @@ from penstock.tasks import leases, lines, sites
 from penstock.tasks.admission import choose
 from penstock.tasks.leases import Held
 from penstock.tasks.lines import Waiting
-from penstock.tasks.models import Attempt, Kind, Task
+from penstock.tasks.models import Attempt, Kind, Room, Task
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,12 @@ class Orders:
 
 @dataclass(frozen=True)
 class Known:
-    """What an agent knows already: attempts it holds, attempts it is ending, and how many more it takes."""
+    """What an agent knows: attempts it holds, attempts it is ending, how many more it takes, its site's size now."""
 
     holding: set[str]
     ending: set[str]
     most: int
+    total: Room | None = None
 
 
 @dataclass(frozen=True)
@@ -67,20 +68,20 @@ class Handout:
         # An agent that holds what was taken from it may be cut off, its long-poll a dead one: it gets nothing new
         # before it has heard of that and asks again.
         if not orders.leased and not orders.end:
-            orders.leased = self._lease_new(connection, holder, held, known.most)
+            orders.leased = self._lease_new(connection, holder, held, known)
         return orders
 
     def _lease_new(
-        self, connection: Connection, holder: Holder, held: Sequence[Held], most: int
+        self, connection: Connection, holder: Holder, held: Sequence[Held], known: Known
     ) -> list[tuple[Task, Attempt]]:
         now = moment(connection)
-        place = sites.find(connection, holder.site)
+        place = sites.at_present(connection, sites.find(connection, holder.site), known.total)
         free, heads = leases.room(place, held)
         if free.slots < 1:
             return []
         waiting = Waiting(place, now, self.owners)
         turns = [waiting.turns(connection, kind) for kind in (Kind.PROCESS, Kind.HEAD)]
-        chosen = choose(turns, free, heads, most)
+        chosen = choose(turns, free, heads, known.most)
         until = now + self.lease_us
         made = [leases.lease(connection, one.task, holder.site, holder.incarnation, until) for one in chosen]
         for one in turns:

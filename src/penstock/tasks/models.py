@@ -276,6 +276,12 @@ class Room(_Model):
             slots=self.slots,
         )
 
+    def or_more(self, other: Room) -> Room:
+        """Of each the larger amount; no limit is the largest."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        pairs = {name: (mine[name], theirs[name]) for name in mine}
+        return Room(**{name: None if None in pair else max(pair) for name, pair in pairs.items()})
+
 
 class Progress(_Model):
     """Processes of a workload by what became of them; ``total`` is what the engine expects, if it said so."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
@@ -69,6 +69,19 @@ def everyone(connection: Connection) -> list[Site]:
 def find(connection: Connection, name: str) -> Site:
     """A site that has registered."""
     return next(site for site in everyone(connection) if site.name == name)
+
+
+def at_present(connection: Connection, site: Site, room: Room | None) -> Site:
+    """The site with the room that it has now (None: what it registered with).
+
+    More than it had is noted. Less is not: what needs the nodes that are lost waits for them, and is not refused.
+    """
+    if room is None or room == site.room:
+        return site
+    most = site.room.or_more(room)
+    if most != site.room:
+        connection.execute(update(sites).where(sites.c.name == site.name).values(most.model_dump()))
+    return replace(site, room=room)
 
 
 def remove(connection: Connection, name: str) -> bool:

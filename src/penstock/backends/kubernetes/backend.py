@@ -17,9 +17,10 @@ from penstock.backends.kubernetes.attempt import Attempt
 from penstock.backends.kubernetes.cluster import Cluster
 from penstock.backends.kubernetes.files import Found, PodFiles, WorkspaceFiles
 from penstock.backends.kubernetes.manifest import GRACE_S, LABEL, make_pod, make_secret, pod_name, selector
+from penstock.backends.kubernetes.nodes import Nodes
 from penstock.backends.kubernetes.plan import PodPlan, build
 from penstock.backends.kubernetes.pods import Pod
-from penstock.backends.kubernetes.room import Space, share, survey
+from penstock.backends.kubernetes.room import Space, share
 from penstock.backends.kubernetes.site import Site
 from penstock.backends.kubernetes.taken import Taken
 from penstock.backends.kubernetes.verdict import STAGE_OUT, Progress, judge, lost_pod, waiting_too_long
@@ -43,23 +44,22 @@ class KubernetesBackend:
         self._settings = settings
         self._cluster = cluster
         self._site = site
-        self._space = space
         self._taken = Taken(space.total)
+        self._nodes = Nodes(cluster, settings, ATTEMPT_LABEL, space, self._taken)
         self._files = PodFiles(site) if site.claim is None else WorkspaceFiles(settings.workspace_path, site)
         self._attempts: dict[str, Attempt] = {}
         self._events: asyncio.Queue[Report] = asyncio.Queue()
         self._watch = Watch(cluster, selector(site), ATTEMPT_LABEL, self._see, self._lose)
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._jobs: set[asyncio.Task[None]] = set()
 
     def total(self) -> Room:
-        """The cluster's room when the agent last registered."""
-        return self._space.total
+        """The cluster's room; it changes as nodes come and go."""
+        return self._nodes.space.total
 
     async def found(self) -> list[str]:
         """Attempts of which a pod or a directory of this site is there."""
-        self._space = await self._insist(lambda: survey(self._cluster, self._settings, ATTEMPT_LABEL))
-        self._taken.total = self._space.total
+        await self._insist(self._nodes.survey)
         pods = await self._insist(self._watch.resync)
         self._open()
         left = await asyncio.to_thread(self._files.left)
@@ -76,7 +76,7 @@ class KubernetesBackend:
             try:
                 attempt.plan = build(work, self._site)
                 needed = share(work)
-                self._space.check(*needed)
+                self._nodes.space.check(*needed)
                 await self._taken.take(work.attempt, *needed)
                 await self._make(attempt, attempt.plan, work)
             except InvalidInput as error:
@@ -136,7 +136,7 @@ class KubernetesBackend:
 
     async def close(self) -> None:
         """Stop watching; pods go on, and another agent can adopt them."""
-        tasks = [*self._jobs, *([self._watching] if self._watching else [])]
+        tasks = [*self._jobs, *self._watching]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -146,8 +146,8 @@ class KubernetesBackend:
         await self._cluster.close()
 
     def _open(self) -> None:
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch.run())
+        if not self._watching:
+            self._watching = [asyncio.create_task(self._watch.run()), asyncio.create_task(self._nodes.run())]
 
     async def _make(self, attempt: Attempt, plan: PodPlan, work: Work) -> None:
         if attempt.pod is None:

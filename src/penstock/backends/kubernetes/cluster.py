@@ -81,9 +81,9 @@ class Cluster:
             return False
         return True
 
-    async def pods(self, selector: str) -> tuple[list[Json], str]:
-        """All pods with these labels, and the version from which to watch."""
-        answer = await self._json("GET", self._path("pods"), params={"labelSelector": selector})
+    async def look(self, path: str, selector: str = "") -> tuple[list[Json], str]:
+        """The objects below a path, such as ``/api/v1/nodes``, and the version from which to watch; Forbidden."""
+        answer = await self._json("GET", path, params={"labelSelector": selector} if selector else None)
         return answer["items"], answer["metadata"]["resourceVersion"]
 
     async def pod(self, name: str) -> Json:
@@ -97,20 +97,17 @@ class Cluster:
         return answer.content
 
     async def list_all(self, path: str) -> list[Json]:
-        """The objects below a path, such as ``/api/v1/nodes``; Forbidden where this agent has no such right."""
-        found: list[Json] = (await self._json("GET", path))["items"]
-        return found
+        """The objects below a path; Forbidden where this agent has no such right."""
+        return (await self.look(path))[0]
 
-    async def watch(self, selector: str, version: str) -> AsyncIterator[tuple[str, Json]]:
+    async def watch(self, path: str, selector: str, version: str) -> AsyncIterator[tuple[str, Json]]:
         """Changes after ``version``: type and object. Gone when they are not kept any more; ends now and then."""
         query = {
             "watch": "1", "labelSelector": selector, "resourceVersion": version, "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_S),
         }  # fmt: skip
         timeout = httpx.Timeout(WATCH_S + ANSWER_S, connect=CONNECT_S)
-        request = self._client.build_request(
-            "GET", self._path("pods"), params=query, headers=self._credentials(), timeout=timeout
-        )
+        request = self._client.build_request("GET", path, params=query, headers=self._credentials(), timeout=timeout)
         try:
             answer = await self._client.send(request, stream=True)
             try:
@@ -123,6 +120,11 @@ class Cluster:
                 await answer.aclose()
         except (httpx.TransportError, json.JSONDecodeError) as error:
             raise Unreachable(f"The watch was cut: {error or type(error).__name__}.") from error
+
+    @property
+    def pods(self) -> str:
+        """The path of the namespace's pods."""
+        return self._path("pods")
 
     def _path(self, kind: str, name: str = "") -> str:
         return f"/api/v1/namespaces/{self.namespace}/{kind}" + (f"/{name}" if name else "")

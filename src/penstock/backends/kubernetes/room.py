@@ -83,7 +83,7 @@ def of_nodes(nodes: list[Json], pods: list[Json], settings: Settings, ours: str)
     free: dict[str, tuple[float, float, float]] = {}
     for node in nodes:
         name = node["metadata"]["name"]
-        if _takes_pods(node) and settings.workspace_node in (None, name):
+        if takes_pods(node) and settings.workspace_node in (None, name):
             has = node["status"]["allocatable"]
             free[name] = quantity(has["cpu"]), quantity(has["memory"]), quantity(has["pods"])
     for pod in pods:
@@ -121,7 +121,8 @@ def of_quotas(quotas: list[Json], settings: Settings) -> Room:
     return Room(cpu_cores=round(cpu, 3), ram_gb=round(ram_gb, 3), disk_gb=_DISK_GB, slots=max(1, slots))
 
 
-def _takes_pods(node: Json) -> bool:
+def takes_pods(node: Json) -> bool:
+    """Whether the scheduler would put a pod there: ready, not cordoned, without a taint."""
     if node["spec"].get("unschedulable"):
         return False
     if any(taint["effect"] != "PreferNoSchedule" for taint in node["spec"].get("taints", [])):

@@ -31,7 +31,7 @@ class Watch:
 
     async def resync(self) -> list[Pod]:
         """Look at everything anew; what was known and is not there is told as gone."""
-        bodies, self._version = await self._cluster.pods(self._selector)
+        bodies, self._version = await self._cluster.look(self._cluster.pods, self._selector)
         found = {pod.name: pod for pod in (parse_pod(body, self._label) for body in bodies)}
         before, self._pods = self._pods, found
         for pod in found.values():
@@ -47,7 +47,7 @@ class Watch:
             try:
                 if not self._version:
                     await self.resync()
-                async for kind, body in self._cluster.watch(self._selector, self._version):
+                async for kind, body in self._cluster.watch(self._cluster.pods, self._selector, self._version):
                     pause = SHORTEST_PAUSE_S
                     self._take(kind, body)
             except Gone:

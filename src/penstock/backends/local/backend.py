@@ -63,10 +63,11 @@ class LocalBackend:
         self._births = Births(settings.agent_state_path.resolve())
         self._notices = Notices(settings.agent_state_path.resolve() / "notify", self._hear)
         self._versions: asyncio.Task[str] | None = None
+        self._room = survey_room(settings)
 
     def total(self) -> Room:
-        """Processors, memory, free disk of the workspace and slots, as settings and machine allow."""
-        return survey_room(self._settings)
+        """Processors, memory, disk that was free at the start and slots, as settings and machine allow."""
+        return self._room
 
     async def found(self) -> list[str]:
         """Attempts in this agent's register."""
