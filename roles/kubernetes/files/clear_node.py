@@ -23,6 +23,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 PARENTS = ("kubepods", "kubepods.slice", "k8s.io")  # of pods; and what containerd uses without the kubelet
 NETWORK = "penstock"  # other programs have networks of these plugins, too
 LEASES = Path("/var/lib/cni")  # of the plugins
+RESULTS = (f"{NETWORK}-*", "cni-loopback-*")  # the second is what containerd calls a pod's own interface
 END_S = 15.0
 
 
@@ -139,7 +140,10 @@ def rules_of_others(rules: list[str]) -> list[str]:
 
 def remove_leases() -> None:
     """Addresses that pods had; the folder itself where nobody else has any."""
-    found = [*LEASES.glob(f"networks/{NETWORK}"), *LEASES.glob(f"results/{NETWORK}-*")]
+    found = [
+        *LEASES.glob(f"networks/{NETWORK}"),
+        *(path for name in RESULTS for path in LEASES.glob(f"results/{name}")),
+    ]
     for place in found:
         shutil.rmtree(place) if place.is_dir() else place.unlink()
     if found:

@@ -61,9 +61,9 @@ class Watching:
         self.names.update(line.strip() for line in self._process.stdout)
 
     def end(self) -> set[str]:
-        self._process.terminate()
-        self._process.wait()
-        self._reader.join()
+        with self._process:
+            self._process.terminate()
+            self._reader.join()
         return self.names
 
 

@@ -64,7 +64,12 @@ def test_nothing_of_the_plugins_stays_where_only_we_used_them() -> None:
 
 def test_leases_of_our_network_go_and_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clear_node, "LEASES", tmp_path / "cni")
-    for name in ("networks/penstock/10.244.0.2", "networks/podman/10.88.0.2", "results/penstock-22-eth0"):
+    for name in (
+        "networks/penstock/10.244.0.2",
+        "networks/podman/10.88.0.2",
+        "results/penstock-22-eth0",
+        "results/cni-loopback-22-lo",
+    ):
         (tmp_path / "cni" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "cni" / name).touch()
     clear_node.remove_leases()

@@ -158,18 +158,20 @@ def _before_start(pod: Pod, plan: PodPlan) -> Failure | str:
     """What is in the way of the start: for good, or what is waited for."""
     if pod.unschedulable:
         return f"no node has room: {_short(pod.unschedulable)}"
-    waits = ""
+    waits, images = "", []
     for name, container in pod.containers.items():
         if container.state == "terminated" and name in ("stage-in", "launcher", STAGE_OUT):
             failure = _transfer(container)
             if failure is not None:
                 return failure
         if container.state == "waiting":
-            found = _waiting(_image(name, container, plan), container)
+            image = _image(name, container, plan)
+            found = _waiting(image, container)
             if isinstance(found, Failure):
                 return found
             waits = waits or found
-    return waits
+            images.append(image)
+    return waits or (f"its node still prepares it, or pulls {' and '.join(sorted(set(images)))}" if images else "")
 
 
 def _waiting(image: str, container: Container) -> Failure | str:
