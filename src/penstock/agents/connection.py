@@ -23,7 +23,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Connection:
-    """The calls of the protocol. Unreachable, Fenced and NotFound are what a caller has to expect."""
+    """The calls of the protocol. Fenced, NotFound, and all of status 500 and above are what a caller has to expect."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

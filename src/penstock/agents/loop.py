@@ -18,7 +18,7 @@ from penstock.agents.connection import Connection
 from penstock.agents.protocol import Hello, LeaseRequest, Orders, Renewal, Report, Reports, Work
 from penstock.backends.interface import Backend
 from penstock.clock import Deadline, now_us
-from penstock.errors import Fenced, NotFound, Unreachable
+from penstock.errors import Fenced, NotFound, PenstockError, SetupError
 from penstock.names import new_id
 from penstock.settings import Settings
 from penstock.tasks.models import Outcome
@@ -27,6 +27,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 MOST_LEASES = 32
 STARTS_WAIT_S = 0.05
+FAULT = 500  # from this status on a refusal is not about what was asked
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
 
 
@@ -60,9 +61,8 @@ class Agent:
             await self._backend.close()
 
     async def _leave(self, errors: ExceptionGroup) -> None:
-        fenced = errors.subgroup(Fenced)
-        if fenced is None:
-            raise errors
+        if errors.subgroup(Fenced) is None:
+            raise errors.exceptions[0] if len(errors.exceptions) == 1 else errors
         await self._end_everything()
         raise Fenced(f"Another agent has taken over site {self._settings.site!r}; its runners here were ended.")
 
@@ -189,14 +189,16 @@ class Agent:
             await self._drop(attempt)
 
     async def _reaching(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call the server until it answers."""
+        """Call the server until it answers; all calls can be repeated, also one of which nobody knows whether it counted."""
         pause = SHORTEST_PAUSE_S
         while True:
             try:
                 answer = await call()
             except NotFound:
                 await self._reaching(self._hello)  # the server's database was made anew
-            except Unreachable as error:
+            except PenstockError as error:
+                if error.status < FAULT or isinstance(error, SetupError):
+                    raise
                 log.warning("server cannot be reached", reason=error.message, pause_s=pause)
                 await self._give_up_if_late()
                 await asyncio.sleep(pause)

@@ -13,7 +13,7 @@ from penstock.agents.protocol import (
     Report,
     Welcome,
 )
-from penstock.errors import Fenced, NotFound, Unreachable
+from penstock.errors import Draining, Fenced, Forbidden, NotFound, PenstockError, SetupError, StoreAway, Unreachable
 from penstock.tasks.models import Outcome
 
 
@@ -158,6 +158,28 @@ async def test_the_agent_waits_for_a_server_that_is_not_there_yet() -> None:
     await stage.machine.until(("forget", "gone-1"))
     assert len(stage.wire.hellos) == 3
     await stage.stop()
+
+
+@pytest.mark.parametrize("fault", [StoreAway("no database"), Draining("stopping"), PenstockError("a defect")])
+async def test_a_server_that_cannot_answer_is_asked_again(fault: PenstockError) -> None:
+    stage, work = play(Wire(failing=[fault]), Machine()), make_work()
+    stage.wire.answers.put_nowait(fault)
+    stage.wire.answers.put_nowait(LeaseAnswer(work=[work]))
+    await stage.machine.until(("start", work.attempt))
+    stage.wire.failing.append(fault)
+    stage.machine.say(work.attempt)
+    await stage.machine.until(("forget", work.attempt))
+    assert [one.outcome for one in stage.wire.reported] == [Outcome.COMPLETE]
+    await stage.stop()
+
+
+@pytest.mark.parametrize("fault", [Forbidden("not this site"), SetupError("not trusted")])
+async def test_what_no_patience_helps_against_ends_the_agent_with_its_reason(fault: PenstockError) -> None:
+    stage = play(Wire(), Machine())
+    stage.wire.answers.put_nowait(fault)
+    with pytest.raises(type(fault), match=fault.message):
+        await stage.running
+    assert stage.machine.done == [("close", "")]
 
 
 async def test_the_agent_says_hello_again_to_a_server_that_has_forgotten_it() -> None:
