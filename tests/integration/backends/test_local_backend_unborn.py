@@ -27,6 +27,15 @@ async def test_what_was_killed_before_the_runners_birth_is_started_by_the_next_a
     assert (report.outcome, report.log.executors[0].stdout) == (Outcome.COMPLETE, "ran\n")
 
 
+async def test_an_entry_that_was_not_written_to_its_end_is_none(bench: Bench) -> None:
+    unfinished = bench.backend._folder(bench.work("true").attempt).entry.with_name(".01hzzzzzzzzzzzzzzzzzzzzzzz-1")
+    unfinished.touch()
+    assert await bench.backend.found() == []
+    await bench.backend.close()
+    bench.open()
+    assert not unfinished.exists()
+
+
 async def test_what_may_have_run_before_the_machine_went_down_is_lost(bench: Bench) -> None:
     work = bench.work("true")
     folder = bench.backend._folder(work.attempt)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ import pydantic
 
 from penstock.agents.protocol import Report, Work
 from penstock.backends.local.births import Births
-from penstock.backends.local.launch import AttemptFolder
+from penstock.backends.local.launch import UNFINISHED, AttemptFolder
 from penstock.backends.local.plan import build
 from penstock.backends.local.room import survey_room
 from penstock.backends.local.site import run_folder, survey
@@ -58,6 +59,8 @@ class LocalBackend:
         self._workspace = settings.workspace_path.resolve()
         self._register = settings.agent_state_path.resolve() / "attempts"
         self._register.mkdir(parents=True, exist_ok=True)
+        for unfinished in self._register.glob(f"{UNFINISHED}*"):  # its agent was killed
+            unfinished.unlink()
         self._attempts: dict[str, _Attempt] = {}
         self._events: asyncio.Queue[Report] = asyncio.Queue()
         self._births = Births(settings.agent_state_path.resolve())
@@ -71,7 +74,8 @@ class LocalBackend:
 
     async def found(self) -> list[str]:
         """Attempts in this agent's register."""
-        return sorted(await asyncio.to_thread(lambda: [entry.name for entry in self._register.iterdir()]))
+        names = await asyncio.to_thread(os.listdir, self._register)
+        return sorted(name for name in names if not name.startswith(UNFINISHED))
 
     async def start(self, work: Work) -> None:
         """Start the runner; an attempt that was started before is adopted."""

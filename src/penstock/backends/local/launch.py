@@ -24,6 +24,7 @@ from penstock.staging.storage import FILE, dump
 _SCRIPT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from penstock.backends.local.runner import main; main(sys.argv[2])"
 )
+UNFINISHED = "."  # what an entry's name begins with while it is written
 _BIRTH_S = 5.0  # until a runner that was born has written its process id
 _PAUSE_S = 0.005
 
@@ -42,7 +43,7 @@ class AttemptFolder:
     def launch(self, plan: Plan, work: Work, births: Births) -> None:
         """Write the plan and start the runner, unless there is one. OSError when this machine cannot."""
         again = self.entry.exists()
-        self.entry.write_text(_boot())
+        self._enter()
         folder.make(self.path, again=again)
         for start in (births.bear, births.bear, self._spawn):
             lock = self._lock_unborn()
@@ -106,6 +107,12 @@ class AttemptFolder:
         """Remove all of the attempt, its entry last: until then it is found again."""
         folder.remove(self.path)
         self.entry.unlink(missing_ok=True)
+
+    def _enter(self) -> None:
+        """Whole or not at all: one without a boot's id would be taken for that of an earlier boot."""
+        new = self.entry.with_name(f"{UNFINISHED}{self.attempt}")
+        new.write_text(_boot())
+        new.rename(self.entry)
 
     def _write(self, plan: Plan, work: Work) -> None:
         """What a runner reads; under its lock, so that none reads half of it."""
