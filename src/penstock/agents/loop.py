@@ -189,7 +189,7 @@ class Agent:
             await self._drop(attempt)
 
     async def _reaching(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call the server until it answers; all calls can be repeated, also one of which nobody knows whether it counted."""
+        """Call the server until it answers. Calls can be repeated, also where nobody knows whether they counted."""
         pause = SHORTEST_PAUSE_S
         while True:
             try:
