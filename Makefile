@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help operator dev packages demo site mirror teardown test lint typecheck unit integration molecule cluster soak bench docs docs-test locks clean
 MAKEFLAGS += --no-print-directory
+# Files of tests run beside each other: most of them wait for something most of the time.
+WORKERS := --numprocesses=2 --dist=loadfile
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # The password of sudo is asked for where it is needed.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
@@ -26,15 +28,15 @@ teardown: operator ## remove what site.yml put here; data stay (ARGS='-e teardow
 	@ansible-playbook $(BECOME) playbooks/teardown.yml $(ARGS)
 
 test: packages   ## every test there is, with a summary
-	@scripts/test lint typecheck unit docs-test molecule integration
+	@scripts/test lint typecheck unit docs-test molecule integration cluster
 lint: dev        ## style of Python, Ansible, YAML and imports
 	@ruff check --quiet && ruff format --check --quiet && lint-imports --no-cache >/dev/null && yamllint --strict . && ansible-lint -q --offline && echo "lint: clean"
 typecheck: dev   ## mypy, strict
 	@mypy
 unit: dev        ## tests without processes or servers
-	@pytest -q tests/unit --deselect tests/unit/test_docs.py
+	@pytest -q $(WORKERS) tests/unit --deselect tests/unit/test_docs.py
 integration: packages ## tests with real parts
-	@pytest -q tests/integration
+	@pytest -q $(WORKERS) tests/integration
 docs-test: dev   ## whether everything is documented
 	@pytest -q tests/unit/test_docs.py
 molecule: packages ## the roles on throw-away hosts
@@ -43,6 +45,7 @@ cluster: packages ## a Kubernetes cluster on this machine, all that runs on one,
 	@scripts/cluster $(MORE)
 soak: packages   ## every victim of kill -9 in every phase with five seeds, 350 kills more, outages, 16 GiB sent at once: an hour
 	@PENSTOCK_SOAK=5 pytest -q -s tests/integration/kills tests/integration/faults tests/integration/kwok tests/integration/uploads
+	@PENSTOCK_SOAK=5 scripts/cluster
 bench: dev       ## the figures that the project publishes
 	@for one in benchmarks/*.py; do python "$$one"; done
 docs: dev        ## the pages that are written from the code

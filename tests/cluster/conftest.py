@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,20 @@ from penstock.settings import Settings
 KUBECONFIG = Path(
     os.environ.get("PENSTOCK_TEST_KUBECONFIG", Path.home() / ".config" / "penstock" / "single-node.kubeconfig")
 )
+SEED = int(os.environ.get("PENSTOCK_SEED", "4"))
+LONG_ONES = 2  # so many of the tests marked so are run without PENSTOCK_SOAK
 SMALL = {"cpu_cores": 0.02, "ram_gb": 0.3}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A seed chooses which of the long tests are run."""
+    long = [item for item in items if item.get_closest_marker("long")]
+    if "PENSTOCK_SOAK" in os.environ or len(long) <= LONG_ONES:
+        return
+    kept = random.Random(SEED).sample(long, LONG_ONES)  # noqa: S311 - reproducible, not secret
+    left = [item for item in long if item not in kept]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.cluster.nodes import running
 from tests.cluster.nodes.playbooks import KUBECONFIG, Played, bring_up, kubectl
 
@@ -102,6 +103,7 @@ def test_pods_on_each_node_find_each_other_by_name(namespace: str) -> None:
         assert asked.split() == list(nodes())
 
 
+@pytest.mark.long
 def test_a_node_that_is_lost_comes_back(brought_up: Played) -> None:
     control = ["supervisorctl", "-c", "/etc/penstock/supervisord.conf"]
     subprocess.run([*control, "stop", "penstock-n1-kubelet"], check=True, capture_output=True)
@@ -110,6 +112,7 @@ def test_a_node_that_is_lost_comes_back(brought_up: Played) -> None:
     kubectl("wait", "--for=condition=Ready", "node/n1", "--timeout=60s")
 
 
+@pytest.mark.long
 def test_whatever_was_killed_runs_again_after_the_next_run(brought_up: Played) -> None:
     """As after a crash: all processes of the cluster are gone; files, mounts, bridges and cgroups are not."""
     running.kill(running.supervisor())  # first: it would start the others again
@@ -121,6 +124,7 @@ def test_whatever_was_killed_runs_again_after_the_next_run(brought_up: Played) -
     kubectl("--namespace", "kube-system", "wait", "--for=condition=Ready", "pod", "--all", "--timeout=180s")
 
 
+@pytest.mark.long
 def test_a_node_whose_join_was_interrupted_joins_at_the_next_run(brought_up: Played) -> None:
     private = Path("/var/lib/penstock-node/n1/etc/kubernetes")
     (private / ".penstock-complete").unlink()

@@ -110,6 +110,7 @@ def kubeconfig(cluster: Cluster, room: None, tmp_path: Path) -> Iterator[Path]:
     cluster.kubectl("delete", "persistentvolume", f"{LAB}-workspace", f"{LAB}-database")
 
 
+@pytest.mark.long
 def test_one_namespace_is_enough(kubeconfig: Path, tmp_path: Path) -> None:
     variables = {
         "penstock_platform_deployment": LAB,

@@ -80,6 +80,7 @@ def test_a_second_run_changes_nothing(cluster: Cluster) -> None:
     assert set_up().changes == []
 
 
+@pytest.mark.long
 def test_a_dry_run_on_a_finished_site_changes_nothing(cluster: Cluster) -> None:
     assert set_up("--check").changes == []
 

@@ -12,6 +12,7 @@ from tests.cluster.nodes.playbooks import NODES, Cluster, Played, play
 from tests.cluster.platform.test_platform import NAMESPACE, http
 
 __all__ = ["http"]  # a fixture
+pytestmark = pytest.mark.long
 WAIT_S = 90  # a request may wait while the database moves to another node, but none may fail
 AS_FOUND = ("-e", f"nodes={NODES}", "-e", "penstock_platform_replicas=2")
 FEWER_NODES_MORE_SERVERS = ("-e", "nodes=0", "-e", "penstock_platform_replicas=3")
