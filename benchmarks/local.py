@@ -38,7 +38,8 @@ from penstock.database.sqlite import SqliteDatabase  # noqa: E402
 from penstock.names import TOOLS_IMAGE, attempt_id, new_id  # noqa: E402
 from penstock.settings import Settings  # noqa: E402
 from penstock.tasks import leases, sites, store  # noqa: E402
-from penstock.tasks.models import Kind, NewTask, Room, TaskSpec, Terms  # noqa: E402
+from penstock.tasks.models import Kind, NewTask, TaskSpec, Terms  # noqa: E402
+from penstock.tasks.room import Room  # noqa: E402
 
 TASKS, SINGLE = int(os.environ.get("BENCH_TASKS", "500")), int(os.environ.get("BENCH_SINGLE", "100"))
 PATIENCE_S = 60.0

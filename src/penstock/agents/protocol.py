@@ -11,7 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.staging.storage import Storage
-from penstock.tasks.models import AttemptLog, Kind, Outcome, Room, SiteTags, TaskSpec, Terms
+from penstock.tasks.models import AttemptLog, Kind, Outcome, SiteTags, TaskSpec, Terms
+from penstock.tasks.room import Room
 
 PROTOCOL = 1
 

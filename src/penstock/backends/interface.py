@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from penstock.agents.protocol import Report, Work
-from penstock.tasks.models import Room
+from penstock.tasks.room import Room
 
 
 class Backend(Protocol):

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from penstock.tasks.models import Kind, Room
+from penstock.tasks.models import Kind
+from penstock.tasks.room import Room
 from penstock.tasks.turns import Candidate, Turns
 
 HEAD_SHARE = 0.5

@@ -14,7 +14,8 @@ from penstock.tasks import leases, lines, sites
 from penstock.tasks.admission import choose
 from penstock.tasks.leases import Held
 from penstock.tasks.lines import Waiting
-from penstock.tasks.models import Attempt, Kind, Room, Task
+from penstock.tasks.models import Attempt, Kind, Task
+from penstock.tasks.room import Room
 
 
 @dataclass(frozen=True)

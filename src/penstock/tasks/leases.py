@@ -13,8 +13,9 @@ from penstock.names import attempt_id
 from penstock.tasks import store
 from penstock.tasks.admission import HeadRoom, take, take_head
 from penstock.tasks.lines import QUEUED, wanted
-from penstock.tasks.models import Attempt, AttemptLog, Kind, Outcome, Room, State, Task
+from penstock.tasks.models import Attempt, AttemptLog, Kind, Outcome, State, Task
 from penstock.tasks.retry import LONGEST_BACKOFF_S
+from penstock.tasks.room import Room
 from penstock.tasks.sites import Site
 from penstock.tasks.tables import LIVE, attempts, tasks
 from penstock.tasks.turns import Candidate

@@ -255,34 +255,6 @@ class Task(_Model):
     attempts: list[Attempt] = []
 
 
-class Room(_Model):
-    """An amount of everything a site can offer; GB are 10^9 bytes."""
-
-    cpu_cores: float
-    ram_gb: float
-    disk_gb: float
-    slots: int
-    # The most that one task can have, where that is less: the nodes of a cluster do not add up for a pod.
-    task_cores: float | None = None
-    task_ram_gb: float | None = None
-
-    def of_one_task(self) -> Room:
-        """What a task can have when it is alone here."""
-        cores, ram_gb = self.task_cores, self.task_ram_gb
-        return Room(
-            cpu_cores=self.cpu_cores if cores is None else min(cores, self.cpu_cores),
-            ram_gb=self.ram_gb if ram_gb is None else min(ram_gb, self.ram_gb),
-            disk_gb=self.disk_gb,
-            slots=self.slots,
-        )
-
-    def or_more(self, other: Room) -> Room:
-        """Of each the larger amount; no limit is the largest."""
-        mine, theirs = self.model_dump(), other.model_dump()
-        pairs = {name: (mine[name], theirs[name]) for name in mine}
-        return Room(**{name: None if None in pair else max(pair) for name, pair in pairs.items()})
-
-
 class Progress(_Model):
     """Processes of a workload by what became of them; ``total`` is what the engine expects, if it said so."""
 

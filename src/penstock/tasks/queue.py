@@ -18,9 +18,10 @@ from penstock.tasks import ends, leases, metrics, sites, store
 from penstock.tasks.admission import never_fits
 from penstock.tasks.ends import End
 from penstock.tasks.handout import Handout, Holder, Known, Orders, check
-from penstock.tasks.models import Attempt, Room, State, Task
+from penstock.tasks.models import Attempt, State, Task
 from penstock.tasks.publish import OUTGOING, Publisher
 from penstock.tasks.retry import GIVEN_BACK
+from penstock.tasks.room import Room
 from penstock.tasks.turns import Candidate
 
 log = structlog.get_logger(__name__)

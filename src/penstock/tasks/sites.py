@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from penstock.clock import now_us
-from penstock.tasks.models import Room
+from penstock.tasks.room import Room
 from penstock.tasks.tables import LIVE, attempts, sites
 
 _SEEN = update(sites).where(sites.c.name == bindparam("site"), sites.c.incarnation == bindparam("by"))

@@ -12,7 +12,7 @@ from penstock.pipelines.models import DEFINITION, Definition, Pipeline
 from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
 from penstock.staging.transfers import Means
-from penstock.tasks.models import Room
+from penstock.tasks.room import Room
 from penstock.tasks.sending import FindStorage
 from penstock.workloads import intake
 from penstock.workloads.halt import Halt

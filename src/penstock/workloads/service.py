@@ -17,7 +17,7 @@ from penstock.errors import Conflict, Forbidden, Gone
 from penstock.pipelines.service import Catalogue
 from penstock.settings import Settings
 from penstock.signals import Signals, workload_topic
-from penstock.tasks.models import Room
+from penstock.tasks.room import Room
 from penstock.tasks.sending import FindStorage
 from penstock.workloads import keeping, store
 from penstock.workloads.accounts import Accounts, Pause

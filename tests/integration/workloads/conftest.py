@@ -21,7 +21,8 @@ from penstock.services import Services
 from penstock.settings import Settings
 from penstock.tasks.ends import End
 from penstock.tasks.handout import Holder, Known
-from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Room
+from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome
+from penstock.tasks.room import Room
 
 WAIT_S = 30.0
 PIPELINE = """

@@ -15,7 +15,8 @@ from tests.integration.workloads.conftest import Site, serving, tus
 from penstock.clock import Deadline
 from penstock.settings import Settings
 from penstock.tasks.handout import Holder, Known
-from penstock.tasks.models import Executor, NewTask, Room, TaskSpec
+from penstock.tasks.models import Executor, NewTask, TaskSpec
+from penstock.tasks.room import Room
 
 AT_ONCE_S = 10.0  # far more than a wake-up takes, far less than the long-poll waits for one
 SPEC = TaskSpec(executors=[Executor(image="penstock/tools:1", command=["true"])])

@@ -21,7 +21,8 @@ from penstock.agents.protocol import (
 )
 from penstock.names import new_id
 from penstock.settings import Settings
-from penstock.tasks.models import Executor, Kind, Outcome, Room, TaskSpec, Terms
+from penstock.tasks.models import Executor, Kind, Outcome, TaskSpec, Terms
+from penstock.tasks.room import Room
 
 ROOM = Room(cpu_cores=2, ram_gb=4, disk_gb=10, slots=4)
 SPEC = TaskSpec(executors=[Executor(image="i", command=["true"])])

@@ -21,7 +21,7 @@ from penstock.database.opening import open_database
 from penstock.errors import NotAuthenticated, NotFound
 from penstock.settings import Settings
 from penstock.tasks import sites
-from penstock.tasks.models import Room
+from penstock.tasks.room import Room
 
 T = TypeVar("T")
 

@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 from penstock.client.http import Server
+from penstock.client.inputs import LocalFile, look_at
 from penstock.client.patience import Patience
+from penstock.client.runs import Runs
 from penstock.client.workloads import Workload
 from penstock.errors import PenstockError
 from penstock.settings import Settings
@@ -206,3 +208,17 @@ def told() -> Told:
 def patience(told: Told) -> Patience:
     """Tries again at once, for a second."""
     return Patience(1.0, told.waiting, first_pause_s=0.0)
+
+
+@pytest.fixture
+def runs(connection: Server, told: Told, patience: Patience) -> Runs:
+    return Runs(connection, told, patience)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[LocalFile]:
+    found = []
+    for name in ("r1.fq", "r2.fq"):
+        (tmp_path / name).write_text(f"@{name}\n" * 100)
+        found.append(look_at("reads", tmp_path / name))
+    return found

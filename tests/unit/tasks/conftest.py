@@ -23,13 +23,13 @@ from penstock.tasks.models import (
     NewTask,
     Outcome,
     Published,
-    Room,
     Task,
     TaskSpec,
     Terms,
 )
 from penstock.tasks.publish import Publisher
 from penstock.tasks.queue import Queue
+from penstock.tasks.room import Room
 from penstock.tasks.service import TaskService
 
 ROOM = Room(cpu_cores=2, ram_gb=8, disk_gb=100, slots=16)

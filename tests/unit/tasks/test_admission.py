@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from penstock.tasks.admission import PATIENCE_US, HeadRoom, never_fits, take
 from penstock.tasks.admission import choose as choose_by_turns
-from penstock.tasks.models import Kind, Room
+from penstock.tasks.models import Kind
+from penstock.tasks.room import Room
 from penstock.tasks.sites import Site
 from penstock.tasks.turns import Candidate, Line, Turns
 

@@ -12,7 +12,8 @@ from penstock.errors import Fenced, InvalidInput, NotFound
 from penstock.names import new_id
 from penstock.tasks.ends import End
 from penstock.tasks.handout import Holder
-from penstock.tasks.models import AttemptLog, Kind, Outcome, Room, State
+from penstock.tasks.models import AttemptLog, Kind, Outcome, State
+from penstock.tasks.room import Room
 
 LATER = Holder("local", "second")
 

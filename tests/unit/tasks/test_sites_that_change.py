@@ -8,7 +8,8 @@ from penstock.clock import Deadline
 from penstock.database.engine import Database
 from penstock.tasks import sites
 from penstock.tasks.handout import Known
-from penstock.tasks.models import Room, State
+from penstock.tasks.models import State
+from penstock.tasks.room import Room
 
 HALF = ROOM.model_copy(update={"cpu_cores": ROOM.cpu_cores / 2, "ram_gb": ROOM.ram_gb / 2})
 DOUBLE = ROOM.model_copy(update={"cpu_cores": ROOM.cpu_cores * 2, "slots": ROOM.slots * 2})

@@ -28,7 +28,8 @@ from penstock.backends.kubernetes.watch import Watch
 from penstock.clock import Deadline, now_us
 from penstock.errors import Forbidden, InvalidInput, NotFound, PenstockError, Unreachable
 from penstock.settings import Settings
-from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Published, Room
+from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Published
+from penstock.tasks.room import Room
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)

@@ -11,7 +11,8 @@ from penstock.agents.protocol import Work
 from penstock.backends.kubernetes.cluster import Cluster
 from penstock.errors import Forbidden, InvalidInput, SetupError, Unreachable
 from penstock.settings import Settings
-from penstock.tasks.models import Kind, Room
+from penstock.tasks.models import Kind
+from penstock.tasks.room import Room
 
 Json = dict[str, Any]
 _GIGABYTE = 10**9

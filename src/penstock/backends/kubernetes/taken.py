@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 
 from penstock.clock import Deadline
-from penstock.tasks.models import Room
+from penstock.tasks.room import Room
 
 _PATIENCE_S = 5.0  # for the removal of what has ended; without the server's word nothing is removed
 _ROUNDING = 1e-6

@@ -27,7 +27,8 @@ from penstock.backends.local.watch import Notices, Watched
 from penstock.clock import Deadline, now_us
 from penstock.errors import InvalidInput
 from penstock.settings import Settings
-from penstock.tasks.models import AttemptLog, Outcome, Room
+from penstock.tasks.models import AttemptLog, Outcome
+from penstock.tasks.room import Room
 
 GRACE_S = 10.0  # between asking a runner to end and killing it
 _TOOLS_S = 20.0

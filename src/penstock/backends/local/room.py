@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from penstock.settings import Settings
-from penstock.tasks.models import Room
+from penstock.tasks.room import Room
 
 _GIGABYTE = 10**9
 _OFFERED = 0.9  # the rest is for the services of this machine

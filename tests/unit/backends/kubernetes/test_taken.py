@@ -8,7 +8,7 @@ import pytest
 
 from penstock.backends.kubernetes import taken
 from penstock.backends.kubernetes.taken import Taken
-from penstock.tasks.models import Room
+from penstock.tasks.room import Room
 
 ROOM = Room(cpu_cores=2, ram_gb=4, disk_gb=1, slots=3)
 
