@@ -11,10 +11,9 @@ import pytest
 from penstock import collector
 from penstock.collector import YOUNG_S, Known, Orphan
 from penstock.database.engine import Database
-from penstock.names import new_id
 from penstock.workloads.models import State
 
-MINE, RUNNING, UPLOAD, TASK = new_id(), new_id(), new_id(), new_id()
+MINE, RUNNING, UPLOAD, TASK, STRANGER = (f"01hz{letter * 22}" for letter in "mruts")
 KEY = "k" * 32
 THERE = Known(
     uploads={UPLOAD},
@@ -34,11 +33,11 @@ RIGHT = (
 WRONG = {
     "incoming/stranger": "no such upload",
     "drops/other.tar": "no such drop",
-    f"tasks/{new_id()}": "no such task",
-    f"workloads/{new_id()}": "no such workload",
+    f"tasks/{STRANGER}": "no such task",
+    f"workloads/{STRANGER}": "no such workload",
     f"workloads/{MINE}": "the workload is SUCCEEDED",
     f"owners/eve/results/{MINE}": "of no workload of this owner",
-    f"owners/ada/results/{new_id()}": "of no workload of this owner",
+    f"owners/ada/results/{STRANGER}": "of no workload of this owner",
     "owners/ada/data/.keeping-x": "cut off",
 }
 
