@@ -106,8 +106,9 @@ def cluster_place(folder: Path) -> Iterator[Place]:
     try:
         yield one
     finally:
-        one.kubectl("delete", "namespace", one.namespace, "--wait=true")
-        one.kubectl("delete", "persistentvolume", one.namespace, "--wait=false")
+        if KUBECONFIG.exists():  # the last of the tests removes the cluster, with all in it
+            one.kubectl("delete", "namespace", one.namespace, "--wait=true")
+            one.kubectl("delete", "persistentvolume", one.namespace, "--wait=false")
 
 
 @pytest.fixture(scope="session")
