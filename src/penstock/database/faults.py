@@ -13,7 +13,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 CONFLICTS = frozenset({"40001", "40P01"})  # serialisation failure, deadlock
 RESTARTING = frozenset({"57P01", "57P02", "57P03"})  # ended by an administrator, crash of a neighbour, still starting
 CROWDED = frozenset({"53300", "55P03", "25P03", "57014"})  # too many connections, waited too long for a lock, cut off
+# What a connection raises that ends while it is used: also defects of the library's and the event loop's bookkeeping.
+BROKEN = (
+    OSError,
+    RuntimeError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 STALE_PLAN = "0A000"  # a statement that was prepared before a migration
+
+
+_AWAY = (ConnectionError, PoolTimeout, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Fault(Enum):
@@ -32,7 +44,7 @@ def fault_of(error: BaseException) -> Fault | None:
         code, away = error.sqlstate, False
     else:
         code = None
-        away = isinstance(error, ConnectionError | asyncpg.InterfaceError | PoolTimeout | asyncio.TimeoutError)
+        away = isinstance(error, _AWAY)
     if code in CONFLICTS or (code == STALE_PLAN and "cached" in str(error)):
         return Fault.AGAIN
     away = away or code in RESTARTING or code in CROWDED or (code or "").startswith("08")

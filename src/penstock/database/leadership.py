@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 import structlog
 
-from penstock.database.faults import fault_of
+from penstock.database.faults import BROKEN, fault_of
 from penstock.database.locks import SPACE, Lock, connect
 
 BEAT_S = 1.0
@@ -54,8 +54,8 @@ async def _acquire(url: str) -> tuple[asyncpg.Connection, bool]:
                 raise
             else:
                 return connection, waited
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if not isinstance(error, OSError) and fault_of(error) is None:
+        except BROKEN as error:
+            if isinstance(error, asyncpg.PostgresError) and fault_of(error) is None:
                 raise
             waited = True
         await asyncio.sleep(BEAT_S)
@@ -78,14 +78,14 @@ async def _beat(connection: asyncpg.Connection, lost: asyncio.Event) -> None:
     while not lost.is_set():
         try:
             await connection.execute("SELECT 1", timeout=SILENCE_S)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except BROKEN as error:
             log.warning("the connection of the leading server broke", reason=str(error))
             lost.set()
         await asyncio.sleep(BEAT_S)
 
 
 async def _end(connection: asyncpg.Connection) -> None:
-    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+    with suppress(*BROKEN):
         await connection.close(timeout=SILENCE_S)
         return
     connection.terminate()

@@ -15,6 +15,7 @@ import asyncpg
 import structlog
 
 from penstock.clock import Deadline
+from penstock.database.faults import BROKEN
 from penstock.database.locks import connect
 from penstock.names import new_id
 from penstock.signals import Signals
@@ -24,7 +25,6 @@ NAME = "penstock server "
 MOST_TOPICS = 100  # a payload has less than 8,000 bytes
 BEAT_S = 2.0
 SILENCE_S = 5.0
-BROKEN = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError)
 PEERS = """SELECT application_name FROM pg_stat_activity
            WHERE datname = current_database() AND starts_with(application_name, $1)"""
 log = structlog.get_logger(__name__)
@@ -69,7 +69,7 @@ class Wire:
         while True:
             try:
                 await self._stay_connected()
-            except BROKEN as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was: without this, no server hears of another
                 log.warning("the connection to the other servers broke", reason=str(error))
             await asyncio.sleep(0.5)
 
@@ -101,9 +101,13 @@ class Wire:
                 peers, beat = present, Deadline.after(BEAT_S)
 
     async def _flush(self, connection: asyncpg.Connection) -> None:
-        telling, self._telling = sorted(self._telling), set()
-        for payload in payloads(self._me, telling):
-            await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload, timeout=SILENCE_S)
+        telling, self._telling = self._telling, set()
+        try:
+            for payload in payloads(self._me, sorted(telling)):
+                await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload, timeout=SILENCE_S)
+        except BROKEN:  # who is connected again already would not look for it
+            self._telling |= telling
+            raise
 
     async def _peers(self, connection: asyncpg.Connection) -> set[str]:
         rows = await connection.fetch(PEERS, NAME, timeout=SILENCE_S)
