@@ -139,3 +139,9 @@ def test_it_ends_at_once_when_it_is_asked(launcher: Launcher) -> None:
     process = launcher.start("sleep", "1000", step=1, last=1)
     process.terminate()
     assert process.wait(10) != 0
+
+
+def test_it_tells_the_same_in_the_workspace_when_all_is_written(launcher: Launcher) -> None:
+    launcher.run("sh", "-c", "echo out; exit 3")
+    assert (launcher.folder / "run/0.told").read_text().split() == launcher.told()
+    assert sorted(path.name for path in (launcher.folder / "run").iterdir()) == ["0.stderr", "0.stdout", "0.told"]

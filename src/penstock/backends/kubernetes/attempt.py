@@ -15,6 +15,7 @@ class Attempt:
         self.name = name
         self.plan: PodPlan | None = None
         self.pod: Pod | None = None
+        self.told: list[str] = []  # by the launchers of the first executors, in the workspace
         self.waits = ""
         self.told_started = False
         self.settling = False  # its end is known, its results are being read

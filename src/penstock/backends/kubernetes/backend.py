@@ -9,15 +9,16 @@ from dataclasses import asdict
 from typing import TypeVar
 
 import structlog
-import tenacity
 
 from penstock.agents.protocol import Report, Work
 from penstock.backends.attempt.failure import Failure, lost
 from penstock.backends.kubernetes.attempt import Attempt
 from penstock.backends.kubernetes.cluster import Cluster
 from penstock.backends.kubernetes.files import Found, PodFiles, WorkspaceFiles
+from penstock.backends.kubernetes.insist import insist
 from penstock.backends.kubernetes.manifest import GRACE_S, LABEL, make_pod, make_secret, pod_name, selector
 from penstock.backends.kubernetes.nodes import Nodes
+from penstock.backends.kubernetes.notices import Notices
 from penstock.backends.kubernetes.plan import PodPlan, build
 from penstock.backends.kubernetes.pods import Pod
 from penstock.backends.kubernetes.room import Space, share
@@ -25,8 +26,8 @@ from penstock.backends.kubernetes.site import Site
 from penstock.backends.kubernetes.taken import Taken
 from penstock.backends.kubernetes.verdict import STAGE_OUT, Progress, judge, lost_pod, waiting_too_long
 from penstock.backends.kubernetes.watch import Watch
-from penstock.clock import Deadline, now_us
-from penstock.errors import Forbidden, InvalidInput, NotFound, PenstockError, Unreachable
+from penstock.clock import now_us
+from penstock.errors import InvalidInput, NotFound, PenstockError
 from penstock.settings import Settings
 from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Published
 from penstock.tasks.room import Room
@@ -35,7 +36,6 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 ATTEMPT_LABEL = f"{LABEL}/attempt"
 _PATIENCE_S = 10.0  # between asking a pod to end and ending it by force, besides its own grace
-_QUOTA = "exceeded quota"
 
 
 class KubernetesBackend:
@@ -51,6 +51,7 @@ class KubernetesBackend:
         self._attempts: dict[str, Attempt] = {}
         self._events: asyncio.Queue[Report] = asyncio.Queue()
         self._watch = Watch(cluster, selector(site), ATTEMPT_LABEL, self._see, self._lose)
+        self._notices = Notices(self._hear)
         self._watching: list[asyncio.Task[None]] = []
         self._jobs: set[asyncio.Task[None]] = set()
 
@@ -101,7 +102,7 @@ class KubernetesBackend:
         self._wait_for_start(attempt)
         if attempt.pod is None:
             await self._look_for(attempt)
-        self._look(attempt)
+        self._listen(attempt)
 
     async def end(self, attempt: str) -> None:
         """Delete the pod; returns when its containers are gone. CANCELED is told if it had not finished by itself."""
@@ -126,6 +127,7 @@ class KubernetesBackend:
         if known is None or not known.gone.is_set():
             await self._insist(lambda: self._cluster.delete("pods", name, 0))
         self._taken.free(attempt)
+        self._notices.forget(attempt)
         if self._site.claim is None:
             await self._insist(lambda: self._cluster.delete("secrets", name))
         await asyncio.to_thread(self._files.remove, attempt)
@@ -144,11 +146,12 @@ class KubernetesBackend:
         for attempt in self._attempts.values():
             attempt.forget()
         self._attempts.clear()
+        self._notices.close()
         await self._cluster.close()
 
     def _open(self) -> None:
         if not self._watching:
-            self._watching = [asyncio.create_task(self._watch.run()), asyncio.create_task(self._nodes.run())]
+            self._watching = [asyncio.create_task(one.run()) for one in (self._watch, self._nodes, self._notices)]
 
     async def _make(self, attempt: Attempt, plan: PodPlan, work: Work) -> None:
         if attempt.pod is None:
@@ -159,7 +162,7 @@ class KubernetesBackend:
             pod = make_pod(work, plan, mounts, self._site)
             await self._insist(lambda: self._cluster.create("pods", pod), attempt)
         self._wait_for_start(attempt)
-        self._look(attempt)
+        self._listen(attempt)
 
     def _wait_for_start(self, attempt: Attempt) -> None:
         if attempt.timer is None and not attempt.told_started:
@@ -177,6 +180,20 @@ class KubernetesBackend:
             await self._insist(lambda: self._cluster.pod(pod_name(attempt.name)))
         except NotFound:
             self._finish(attempt, Outcome.LOST, lost_pod(None).reason)
+
+    def _listen(self, attempt: Attempt) -> None:
+        """To its launchers, where they can be heard; what they said before counts."""
+        if isinstance(self._files, WorkspaceFiles):
+            self._notices.watch(attempt.name, self._files.run_folder(attempt.name))
+        self._hear(attempt.name)
+
+    def _hear(self, name: str) -> None:
+        attempt = self._attempts.get(name)
+        if attempt is None or attempt.plan is None:
+            return
+        if isinstance(self._files, WorkspaceFiles):
+            attempt.told = self._files.told(name, len(attempt.plan.tree["executors"]))
+        self._look(attempt)
 
     def _see(self, pod: Pod) -> None:
         attempt = self._attempts.setdefault(pod.attempt, Attempt(pod.attempt))
@@ -198,7 +215,7 @@ class KubernetesBackend:
         """Tell what is new about an attempt."""
         if attempt.pod is None or attempt.plan is None or attempt.finished.is_set() or attempt.settling:
             return
-        progress = judge(attempt.pod, attempt.plan)
+        progress = judge(attempt.pod, attempt.plan, attempt.told)
         attempt.waits = progress.waits
         if progress.started_us is not None and not attempt.told_started:
             attempt.told_started = True
@@ -279,20 +296,4 @@ class KubernetesBackend:
 
     async def _insist(self, call: Callable[[], Awaitable[T]], attempt: Attempt | None = None) -> T:
         """Call it again while the API server cannot be reached or a quota is used up; ended with its attempt."""
-        deadline = Deadline.after(self._settings.give_up_s)
-
-        async def once() -> T:  # tenacity awaits only what is declared so
-            return await call()
-
-        def again(error: BaseException) -> bool:
-            if attempt is not None and attempt.ending:
-                return False
-            return isinstance(error, Unreachable) or (isinstance(error, Forbidden) and _QUOTA in str(error))
-
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(again),
-            stop=lambda _state: deadline.passed,
-            wait=tenacity.wait_random_exponential(multiplier=0.1, max=5),
-            reraise=True,
-        )
-        return await retrying(once)
+        return await insist(call, self._settings.give_up_s, attempt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from penstock.staging.urls import below
 
 REPORT = "transfers.json"
 BINDS = "binds.json"
+TOLD = ".told"  # how the names of files end by which launchers tell of their executors
 MARK = "site"  # the file that says whose attempt a directory is
 _NEVER_WRITTEN_NS = 0  # the modification time of a file that was made only to be mounted
 
@@ -93,7 +95,16 @@ class WorkspaceFiles:
 
     def tails(self, attempt: str, steps: int) -> list[tuple[str, str]]:
         """The ends of what the executors wrote so far."""
-        return read_tails(folder.place(self._workspace, attempt) / "run", steps)
+        return read_tails(self.run_folder(attempt), steps)
+
+    def run_folder(self, attempt: str) -> Path:
+        """Where launchers write."""
+        return folder.place(self._workspace, attempt) / "run"
+
+    def told(self, attempt: str, steps: int) -> list[str]:
+        """What launchers have told of the first steps, as far as they have come."""
+        texts = (_tail(self.run_folder(attempt) / f"{step}{TOLD}") for step in range(steps))
+        return [*itertools.takewhile(bool, texts)]
 
     def remove(self, attempt: str) -> None:
         """Remove the attempt's directory."""

@@ -1,7 +1,8 @@
 # PID 1 of every executor's container: waits for its turn, runs the command, tells what became of it, passes the turn on.
 # For busybox's ash, which may prefer its own applets to programs of the image: so the command is looked up here.
 # Arguments: step, last step, whether errors are ignored, time limit in seconds, stdin, stdout, stderr, command ...
-# Told in /dev/termination-log: start and end (us), exit code, user and system time, peak bytes, OOM kills, overtime.
+# Told in /dev/termination-log: start and end (us), exit code, user and system time, peak bytes, OOM kills, overtime; and in
+# the attempt's directory, where the agent may see it before the kubelet looks for ended containers (once a second).
 bb=/.penstock/launcher/bin/busybox steps=/.penstock/steps run=/.penstock/run told=/dev/termination-log
 step=$1 last=$2 ignore=$3 limit=$4 in=$5 out=$6 err=$7
 shift 7
@@ -146,6 +147,8 @@ times >"$steps/times"
 first_reading /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes
 count_kills
 echo "$began $us $code $user $system $found $kills $over" >$told
+echo "$began $us $code $user $system $found $kills $over" >"$run/$step.telling"
+$bb mv "$run/$step.telling" "$run/$step.told"
 if [ $over = 1 ]; then pass skip; exit 1; fi
 if [ $code != 0 ] && [ "$ignore" = 0 ]; then pass skip; exit $code; fi
 pass go

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from penstock.backends.attempt.failure import Failure, lost, system_error
 from penstock.backends.attempt.reasons import KILLED, out_of_memory, overtime, why
@@ -40,9 +40,10 @@ class Progress:
     waits: str = ""
 
 
-def judge(pod: Pod, plan: PodPlan) -> Progress:
-    """How far the attempt has come."""
+def judge(pod: Pod, plan: PodPlan, told: Sequence[str] = ()) -> Progress:
+    """How far the attempt has come; ``told`` is what launchers of the first executors have said in the workspace."""
     executors: list[ExecutorResult] = []
+    pod = _with_told(pod, told)
     failure, done = _through_executors(pod, plan, executors)
     started = executors[0]["start_us"] if executors else _started(pod)
     if done and (failure is None or failure.outcome != "LOST") and not _waits_for_outputs(pod, plan):
@@ -56,6 +57,18 @@ def judge(pod: Pod, plan: PodPlan) -> Progress:
     if isinstance(before, Failure):
         return Progress(started, True, before, executors)
     return Progress(started, executors=executors, waits=before)
+
+
+def _with_told(pod: Pod, told: Sequence[str]) -> Pod:
+    """The pod as the kubelet will show it once it has looked. An executor that writes such a file ends its own task."""
+    ended = {f"executor-{step}": Container("terminated", message=message) for step, message in enumerate(told)}
+    new = {name: one for name, one in ended.items() if _state(pod, name) not in ("terminated", None)}
+    return replace(pod, containers=pod.containers | new) if new else pod
+
+
+def _state(pod: Pod, name: str) -> str | None:
+    container = pod.containers.get(name)
+    return None if container is None else container.state
 
 
 def lost_pod(pod: Pod | None) -> Failure:

@@ -161,3 +161,34 @@ def test_an_input_that_cannot_be_fetched_ends_the_attempt_as_its_transfer_said()
     failed = [{"name": "stage-in", "state": ended('{"outcome": "SYSTEM_ERROR", "reason": "404"}', 1, "Error")}]
     found = judged({"executor-0": waiting("PodInitializing")}, initContainerStatuses=failed)
     assert told(found) == ("SYSTEM_ERROR", "404")
+
+
+RUNNING = {"running": {"startedAt": "1970-01-01T00:00:05Z"}}
+TWO = build(work({}, {}), SITE)
+
+
+def heard(containers: dict[str, dict[str, Any]], *messages: str, plan: PodPlan = PLAN, **more: Any) -> Progress:
+    """The verdict where launchers have said this in the workspace."""
+    return judge(parse_pod(pod_body(containers, **more), "penstock/attempt"), plan, messages)
+
+
+def test_what_a_launcher_says_in_the_workspace_counts_before_the_kubelet_has_looked() -> None:
+    found = heard({"executor-0": RUNNING}, GOOD)
+    assert (told(found), found.started_us) == (("COMPLETE", ""), 1_000_000)
+    assert found == judged({"executor-0": ended(GOOD)})
+
+
+@pytest.mark.parametrize("message", ["1 2 3 0m0s 0m0s 1 0 0", "1 2 137 0m0s 0m0s 1 1 0", "1 2 137 0m0s 0m0s 1 0 1"])
+def test_it_is_judged_as_the_kubelets_word(message: str) -> None:
+    assert told(heard({"executor-0": RUNNING}, message)) == told(judged({"executor-0": ended(message, 1)}))
+
+
+def test_an_executor_that_is_still_to_come_is_waited_for() -> None:
+    both = {"executor-0": RUNNING, "executor-1": RUNNING}
+    assert not heard(both, GOOD, plan=TWO).ended
+    assert told(heard(both, GOOD, GOOD, plan=TWO)) == ("COMPLETE", "")
+
+
+def test_the_kubelets_word_stands_where_it_has_come() -> None:
+    killed = {"executor-0": ended("", 137, "OOMKilled")}
+    assert told(heard(killed, GOOD)) == told(judged(killed))
