@@ -36,7 +36,18 @@ def run_workload(folder: Path, number: int) -> list[Process]:
     """One workload from upload to results."""
     inputs = [word for role, files in fetch("lambda").items() for word in (f"--{role}", *map(str, files))]
     output = folder / str(number)
-    words = [sys.executable, "-m", "penstock.cli.main", "run", "variants", *inputs, "--output", str(output)]
+    words = [
+        sys.executable,
+        "-m",
+        "penstock.cli.main",
+        "run",
+        "variants",
+        *inputs,
+        "--output",
+        str(output),
+        "--name",
+        f"busy {number}",
+    ]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     return processes(json.loads((output / "ro-crate-metadata.json").read_text()))
 
