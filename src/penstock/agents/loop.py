@@ -131,7 +131,8 @@ class Agent:
         patience = Deadline.after(STARTS_WAIT_S)
         while not self._reports.empty() or all(report.event == "started" for report in batch):
             try:
-                batch.append(await asyncio.wait_for(self._reports.get(), patience.remaining))
+                async with asyncio.timeout(patience.remaining):  # wait_for of Python 3.11 can swallow a cancel
+                    batch.append(await self._reports.get())
             except TimeoutError:
                 break
         return batch

@@ -91,7 +91,8 @@ class Wire:
         peers, beat = await self._peers(connection), Deadline.after(BEAT_S)
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._something.wait(), beat.remaining)
+                async with asyncio.timeout(beat.remaining):  # wait_for of Python 3.11 can swallow a cancel
+                    await self._something.wait()
             self._something.clear()
             await self._flush(connection)
             if beat.passed:

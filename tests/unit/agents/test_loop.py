@@ -8,12 +8,14 @@ import pytest
 from tests.unit.agents.stage import Machine, Wire, make_work, play
 
 from penstock.agents import loop
+from penstock.agents.loop import Agent
 from penstock.agents.protocol import (
     LeaseAnswer,
     Report,
     Welcome,
 )
 from penstock.errors import Draining, Fenced, Forbidden, NotFound, PenstockError, SetupError, StoreAway, Unreachable
+from penstock.settings import Settings
 from penstock.tasks.models import Outcome
 
 
@@ -171,6 +173,20 @@ async def test_a_server_that_cannot_answer_is_asked_again(fault: PenstockError) 
     await stage.machine.until(("forget", work.attempt))
     assert [one.outcome for one in stage.wire.reported] == [Outcome.COMPLETE]
     await stage.stop()
+
+
+async def test_an_agent_that_is_stopped_while_a_report_comes_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "STARTS_WAIT_S", 60.0)
+    agent = Agent(Settings(), Machine(), Wire())  # type: ignore[arg-type]  # both are fakes
+    report = Report(attempt="a-1", event="started", at_us=1)
+    collecting = asyncio.create_task(agent._batch())
+    agent._reports.put_nowait(report)
+    for _ in range(5):
+        await asyncio.sleep(0)  # until it waits for what comes with the start
+    agent._reports.put_nowait(report)
+    collecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await collecting
 
 
 @pytest.mark.parametrize("fault", [Forbidden("not this site"), SetupError("not trusted")])
