@@ -201,7 +201,8 @@ class LocalBackend:
                     self._ask_to_end(attempt)
                 return
             try:
-                await asyncio.wait_for(attempt.news.wait(), 0.5)  # it says so when it has; a notice may get lost
+                async with asyncio.timeout(0.5):  # it says so when it has; a notice may get lost
+                    await attempt.news.wait()
             except TimeoutError:
                 continue
             attempt.news.clear()
