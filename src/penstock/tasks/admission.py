@@ -80,7 +80,7 @@ def never_fits(candidate: Candidate, sites: Sequence[Place]) -> str:
     if not able:
         known = "; ".join(f"{site.name}: {_shown(site.tags)}" for site in sites)
         return f"This task can never run here: no site has the tags {_shown(candidate.tags)} ({known})."
-    largest = max(able, key=lambda site: (site.room.of_one_task().cpu_cores, site.room.of_one_task().ram_gb))
+    largest = max(able, key=lambda site: site.room.of_one_task().size)
     needs = f"{candidate.cpu_cores:g} CPU cores, {candidate.ram_gb:g} GB of memory, {candidate.disk_gb:g} GB of disk"
     room = largest.room.of_one_task()
     has = f"{room.cpu_cores:g} CPU cores, {room.ram_gb:.1f} GB of memory, {room.disk_gb:.1f} GB of disk"

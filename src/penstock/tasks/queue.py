@@ -144,7 +144,7 @@ class Queue:
         rooms = [site.room.of_one_task() for site in await self._database.read(sites.everyone)] or [
             Room(cpu_cores=1, ram_gb=1, disk_gb=1, slots=1)
         ]
-        return max(rooms, key=lambda room: (room.cpu_cores, room.ram_gb))
+        return max(rooms, key=lambda room: room.size)
 
     async def recover(self) -> None:
         """On start: a fresh period for every lease, and what was being published is published."""

@@ -18,6 +18,11 @@ class Room(BaseModel):
     task_cores: float | None = None
     task_ram_gb: float | None = None
 
+    @property
+    def size(self) -> tuple[float, float]:
+        """By which rooms are compared, where the question is who can run the largest task."""
+        return self.cpu_cores, self.ram_gb
+
     def of_one_task(self) -> Room:
         """What a task can have when it is alone here."""
         cores, ram_gb = self.task_cores, self.task_ram_gb

@@ -146,8 +146,9 @@ times >"$steps/times"
 { read -r _; read -r user system; } <"$steps/times"
 first_reading /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes
 count_kills
-echo "$began $us $code $user $system $found $kills $over" >$told
-echo "$began $us $code $user $system $found $kills $over" >"$run/$step.telling"
+word="$began $us $code $user $system $found $kills $over"
+echo "$word" >$told
+echo "$word" >"$run/$step.telling"
 $bb mv "$run/$step.telling" "$run/$step.told"
 if [ $over = 1 ]; then pass skip; exit 1; fi
 if [ $code != 0 ] && [ "$ignore" = 0 ]; then pass skip; exit $code; fi

@@ -37,7 +37,7 @@ class Nodes:
         """
         found = await survey(self._cluster, self._settings, self._ours)
         sizes = [one for one in (self.space.largest, found.largest) if one is not None]
-        largest = max(sizes, key=lambda room: (room.cpu_cores, room.ram_gb), default=None)
+        largest = max(sizes, key=lambda room: room.size, default=None)
         if found.total != self.space.total:
             log.info("the cluster's room has changed", **found.total.model_dump())
         self.space = Space(found.total, largest)

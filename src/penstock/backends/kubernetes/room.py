@@ -97,7 +97,7 @@ def of_nodes(nodes: list[Json], pods: list[Json], settings: Settings, ours: str)
         raise Unreachable(f"None of the cluster's {len(nodes)} nodes takes pods: ready, without taints, not cordoned.")
     rooms = [_room(*amounts, settings) for amounts in free.values()]
     total = _sum(rooms, settings)
-    largest = max(rooms, key=lambda room: (room.cpu_cores, room.ram_gb), default=None)
+    largest = max(rooms, key=lambda room: room.size, default=None)
     if largest is not None:
         total = total.model_copy(update={"task_cores": largest.cpu_cores, "task_ram_gb": largest.ram_gb})
     return Space(total, largest)
