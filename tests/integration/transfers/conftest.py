@@ -29,6 +29,17 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     one.stop()
 
 
+@pytest.fixture
+def fragile(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway that a test may kill."""
+    folder = tmp_path / "fragile"
+    folder.mkdir()
+    one = Gateway(folder)
+    one.start()
+    yield one
+    one.stop()
+
+
 class Ftp:
     """An FTP server over a folder, for one user and for anonymous reading. It takes the port it had before."""
 

@@ -7,8 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.integration.conftest import Tes
 from tests.integration.transfers.gateway import ACCESS, SECRET, Gateway
 from tests.integration.transfers.proxy import CuttingProxy
 from tests.integration.transfers.web import Web
+from tests.waiting import until
 
 from penstock.client.credentials import Credentials
 from penstock.client.http import Server
@@ -33,17 +33,6 @@ BODY = os.urandom(1 << 20) * 6
 def web(tmp_path: Path) -> Iterator[Web]:
     """A web server of its own."""
     one = Web(tmp_path / "web")
-    one.start()
-    yield one
-    one.stop()
-
-
-@pytest.fixture
-def fragile(tmp_path: Path) -> Iterator[Gateway]:
-    """A gateway that a test may kill."""
-    folder = tmp_path / "fragile"
-    folder.mkdir()
-    one = Gateway(folder)
     one.start()
     yield one
     one.stop()
@@ -73,14 +62,6 @@ def give(server: RunningServer, gateway: Gateway, bucket: str) -> Path:
         what = {"scheme": "s3", "bucket": bucket, "endpoint": gateway.url}
         Credentials(connection).set("fragile", what, {"access_key_id": ACCESS, "secret_access_key": SECRET})
     return gateway.bucket(bucket)
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Look until it is so."""
-    deadline = Deadline.after(seconds)
-    while not condition():
-        assert not deadline.passed
-        time.sleep(0.02)
 
 
 def test_a_cut_object_goes_on_where_it_was(gateway: Gateway, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import RunningServer, end_runners
 from tests.integration.cli.conftest import PIPELINES, Shell, shell_at, until
 from tests.integration.transfers.gateway import ACCESS, SECRET, Gateway
-from tests.integration.transfers.test_faults import until as until_so
+from tests.waiting import until as until_so
 
 from penstock.client.credentials import Credentials
 from penstock.client.http import Server
@@ -26,17 +26,6 @@ from penstock.workloads.results import parse_manifest
 LIBRARY = Path(__file__).resolve().parents[3] / "library"
 LIMIT_S = 120
 URL = "s3://study/first/run/"
-
-
-@pytest.fixture
-def own_gateway(tmp_path: Path) -> Iterator[Gateway]:
-    """A gateway that a test may stop."""
-    folder = tmp_path / "gateway"
-    folder.mkdir()
-    one = Gateway(folder)
-    one.start()
-    yield one
-    one.stop()
 
 
 @pytest.fixture
@@ -105,8 +94,8 @@ def attempts_of_deliveries(server: RunningServer) -> list[tuple[str, int]]:
         return [(str(outcome), int(number)) for outcome, number in store.execute(query)]
 
 
-def test_results_arrive_in_the_bucket_and_in_the_folder(lab: RunningServer, shell: Shell, own_gateway: Gateway) -> None:
-    bucket = give(lab, own_gateway)
+def test_results_arrive_in_the_bucket_and_in_the_folder(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
+    bucket = give(lab, fragile)
     told = finished(shell.start(*command()))
     assert (told["state"], told["results_to"], told["acknowledged"]) == ("SUCCEEDED", URL, True)
     assert told["results_sent_at"] is not None
@@ -114,20 +103,18 @@ def test_results_arrive_in_the_bucket_and_in_the_folder(lab: RunningServer, shel
     assert SECRET not in lab.log()
 
 
-def test_a_workload_shows_where_its_results_were_sent(lab: RunningServer, shell: Shell, own_gateway: Gateway) -> None:
-    give(lab, own_gateway)
+def test_a_workload_shows_where_its_results_were_sent(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
+    give(lab, fragile)
     words = command("s3://study")
     workload = shell.ok("submit", *words[1:5], *words[7:9]).strip()
     shell.ok("status", "--wait", workload)
     assert "results to s3://study, sent " in shell.ok("status", workload)
     assert shell.json("status", workload)["results_sent_at"] is not None
-    assert "manifest.sha256" in files(own_gateway.bucket("study"))
+    assert "manifest.sha256" in files(fragile.bucket("study"))
 
 
-def test_a_bucket_that_refuses_is_told_and_the_results_stay(
-    lab: RunningServer, shell: Shell, own_gateway: Gateway
-) -> None:
-    bucket = give(lab, own_gateway, "a-wrong-secret")
+def test_a_bucket_that_refuses_is_told_and_the_results_stay(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
+    bucket = give(lab, fragile, "a-wrong-secret")
     process = shell.start(*command())
     out, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 1
@@ -147,14 +134,14 @@ def test_a_bucket_that_refuses_is_told_and_the_results_stay(
 
 
 def test_the_ansible_module_sends_them_and_fails_where_it_cannot(
-    lab: RunningServer, shell: Shell, own_gateway: Gateway
+    lab: RunningServer, shell: Shell, fragile: Gateway
 ) -> None:
-    bucket = give(lab, own_gateway)
+    bucket = give(lab, fragile)
     sent = module(lab, shell, "s3://study/good/")
     assert (sent["changed"], sent["state"]) == (True, "SUCCEEDED")
     assert sent["results_sent_at"]
     assert module(lab, shell, "s3://study/good/")["changed"] is False
-    give(lab, own_gateway, "a-wrong-secret")
+    give(lab, fragile, "a-wrong-secret")
     failed = module(lab, shell, "s3://study/bad/")
     assert failed["failed"] is True
     assert "could not be sent to s3://study/bad/" in failed["msg"]
@@ -188,23 +175,23 @@ def module(server: RunningServer, shell: Shell, url: str) -> dict[str, Any]:
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_sent(
-    lab: RunningServer, shell: Shell, own_gateway: Gateway, url: str, told: str
+    lab: RunningServer, shell: Shell, fragile: Gateway, url: str, told: str
 ) -> None:
-    give(lab, own_gateway)
+    give(lab, fragile)
     err = shell.wrong(*command(url), code=2)
     assert told in " ".join(err.split())
     assert "hidden" not in err
     assert shell.json("list") == []
 
 
-def test_a_server_killed_while_it_sends_sends_once(lab: RunningServer, shell: Shell, own_gateway: Gateway) -> None:
-    bucket = give(lab, own_gateway)
-    own_gateway.stop()
+def test_a_server_killed_while_it_sends_sends_once(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
+    bucket = give(lab, fragile)
+    fragile.stop()
     process = shell.start(*command(), "--keep")
     until(process, f"Sending the results to {URL}.")
     until_so(lambda: "sending goes on later" in lab.log(), LIMIT_S)
     lab.kill()
-    own_gateway.start()
+    fragile.start()
     lab.start()
     told = finished(process)
     assert told["results_sent_at"] is not None
@@ -212,8 +199,8 @@ def test_a_server_killed_while_it_sends_sends_once(lab: RunningServer, shell: Sh
     assert attempts_of_deliveries(lab) == [("COMPLETE", 1)]
 
 
-def test_nothing_is_sent_to_a_private_address(lab: RunningServer, shell: Shell, own_gateway: Gateway) -> None:
-    bucket = give(lab, own_gateway)
+def test_nothing_is_sent_to_a_private_address(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
+    bucket = give(lab, fragile)
     lab.stop()
     lab.environment["PENSTOCK_ALLOW_PRIVATE_URLS"] = "false"
     lab.start()
@@ -223,9 +210,9 @@ def test_nothing_is_sent_to_a_private_address(lab: RunningServer, shell: Shell, 
     assert files(bucket) == {}
 
 
-def test_a_cancel_ends_the_sending(lab: RunningServer, shell: Shell, own_gateway: Gateway) -> None:
-    bucket = give(lab, own_gateway)
-    own_gateway.stop()
+def test_a_cancel_ends_the_sending(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
+    bucket = give(lab, fragile)
+    fragile.stop()
     words = command()
     workload = shell.ok("submit", *words[1:5], *words[7:9]).strip()
     until_so(lambda: "sending goes on later" in lab.log(), LIMIT_S)

@@ -8,8 +8,6 @@ import json
 import multiprocessing
 import os
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args  # type: ignore[import-untyped]  # it has no types
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -177,11 +176,3 @@ def test_two_runs_at_once_make_it_once(run: Runner) -> None:
     for one in both:
         one.join(30)
     assert ([one.exitcode for one in both], run.times) == ([0, 0], 1)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Look again until it holds."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

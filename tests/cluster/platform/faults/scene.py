@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import httpx
 from tests.cluster.nodes.playbooks import Cluster
 from tests.cluster.platform.test_platform import NAMESPACE, settings
 from tests.integration.conftest import FINAL, TOOLS
+from tests.waiting import until
 
 from penstock.clock import Deadline
 
@@ -29,14 +29,6 @@ read -r pod </etc/hostname
 while [ ! -e "/go/${pod##*-}" ]; do sleep 0.5; done
 echo end >>/o/note
 """
-
-
-def until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    """Look again until it holds."""
-    deadline = Deadline.after(seconds)
-    while not holds():
-        assert not deadline.passed, f"not within {seconds:g} s: {what}"
-        time.sleep(0.2)
 
 
 def front_door() -> httpx.Client:
