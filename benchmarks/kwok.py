@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.integration.kwok.plane import MISSING, control_plane, programs
-from tests.integration.kwok.run import Run, platform, until_gone
+from tests.integration.kwok.run import Run, left_behind, platform
 from tests.postgres import Postgres
 from tests.postgres import programs as postgres_programs
 
@@ -87,9 +87,9 @@ def main() -> None:
             Run(run.url, run.processes).go(100, 0.5)  # what is loaded on first use is no part of the figures
             run.go(given.tasks, max(0.5, min(5.0, given.tasks / 2000)), given.seconds)
             done = run.samples[-1].done
-            left = until_gone(plane) if done == given.tasks else "not waited for"
+            left = left_behind(plane) if done == given.tasks else "not waited for"
     print(f"| {done} tasks, {given.nodes} nodes, {os.cpu_count()} cores | |\n|---|---|")
-    print("\n".join([*rows(run, done), f"| pods left behind | {left} |", "", *course(run)]))
+    print("\n".join([*rows(run, done), f"| pods and folders left behind | {left} |", "", *course(run)]))
 
 
 if __name__ == "__main__":

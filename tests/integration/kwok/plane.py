@@ -106,6 +106,10 @@ class ControlPlane:
         found: list[Json] = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/pods").raise_for_status().json()["items"]
         return found
 
+    def folders(self) -> list[Path]:
+        """Those of attempts in the workspace."""
+        return list((self.workspace / "tasks").glob("*/*"))
+
     def events(self, reason: str) -> list[str]:
         """What the events of the namespace with this reason say."""
         found = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/events", params={"fieldSelector": f"reason={reason}"})

@@ -99,9 +99,9 @@ def platform(folder: Path, plane: ControlPlane, slots: int, database: str | None
         server.stop()
 
 
-def until_gone(plane: ControlPlane) -> int:
-    """How many pods the agent has left behind, after the time that it may take."""
+def left_behind(plane: ControlPlane) -> int:
+    """How many pods and attempts' folders are left; the agent has some time to remove both."""
     deadline = Deadline.after(PATIENCE_S)
-    while (left := len(plane.pods())) and not deadline.passed:
+    while (left := len(plane.pods()) + len(plane.folders())) and not deadline.passed:
         time.sleep(0.5)
     return left
