@@ -99,7 +99,9 @@ class Settings(BaseSettings):
         False, description="Whether a tar with a workload.yml, put to /upload/ without a token, starts a workload."
     )
     drop_box_largest: int = Field(10 << 30, ge=1, description="Largest tar that the drop box takes.")
-    anonymous_workloads: bool = Field(False, description="Whether workloads can be created without a token.")
+    anonymous_workloads: bool = Field(
+        False, description="Whether strangers can create workloads; with authentication 'none' there are none."
+    )
     anonymous_largest: int = Field(10 << 30, ge=1, description="Most bytes that one workload without a token may send.")
     anonymous_at_once: int = Field(
         100, ge=1, description="Most workloads without a token that are here at once, the drop box's among them."

@@ -60,8 +60,9 @@ def listed_owner(caller: Principal, owner: str | None) -> str | None:
 
 
 async def _creator(request: Request, inside: Inside) -> Principal | None:
-    """Who makes a workload; None is somebody without a token, where that is allowed."""
-    if inside.settings.anonymous_workloads and credential(request) is None:
+    """Who makes a workload; None is a stranger: somebody without a token, where that is allowed and others have one."""
+    settings = inside.settings
+    if settings.anonymous_workloads and settings.authentication == "tokens" and credential(request) is None:
         return None
     return await allow("workloads")(request, inside)
 

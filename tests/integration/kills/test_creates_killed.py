@@ -79,9 +79,8 @@ def _end(*sockets: socket.socket) -> None:
 @pytest.fixture(params=["none", "tokens"], ids=["owner", "stranger"])
 def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningServer]:
     """One whose clients, who have no token, are one owner; and one where each is a stranger."""
-    strangers = {"PENSTOCK_ANONYMOUS_WORKLOADS": str(request.param == "tokens")}
-    told = {"PENSTOCK_CATALOGUE": str(PIPELINES), "PENSTOCK_AUTHENTICATION": request.param, **strangers}
-    one = RunningServer(tmp_path / "server", environment=told)
+    access = {"PENSTOCK_AUTHENTICATION": request.param, "PENSTOCK_ANONYMOUS_WORKLOADS": "true"}
+    one = RunningServer(tmp_path / "server", environment={"PENSTOCK_CATALOGUE": str(PIPELINES), **access})
     give_token(one, one.data / "token", "site", "agent:local")
     one.start()
     yield one

@@ -7,8 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.workloads.conftest import Site, declared
+from tests.integration.workloads.conftest import Site, declared, serving
 from tests.integration.workloads.test_two_servers import two  # noqa: F401 - a fixture
+
+from penstock.settings import Settings
 
 BODY = {"pipeline": "lines", "inputs": [declared("a.txt", b"abc")]}
 KEY = "2f1c6a0e9b7d4c53a8e1f0b2d4c6e8fa"
@@ -80,6 +82,16 @@ async def test_a_stranger_finds_a_workload_by_a_long_key_only(site: Any) -> None
     tokens = [one.json()["token"] for one in (again, other)]
     told = [await site.client.get(url, headers={"Authorization": f"Bearer {token}"}) for token in tokens]
     assert [one.status_code for one in told] == [200, 404]
+
+
+async def test_where_nobody_needs_a_token_nobody_is_a_stranger(settings: Settings) -> None:
+    opened = settings.model_copy(update={"anonymous_workloads": True, "authentication": "none"})
+    async with serving(opened) as site:
+        await site.register()
+        del site.client.headers["Authorization"]
+        made = (await post(site, KEY)).json()
+        assert made["token"] is None
+        assert (await site.client.get(f"/api/v1/workloads/{made['id']}")).status_code == 200
 
 
 async def test_a_stranger_and_an_owner_with_one_key_have_a_workload_each(site: Any) -> None:
