@@ -25,6 +25,10 @@ class Attempt:
         self.gone = asyncio.Event()
         self.timer: asyncio.TimerHandle | None = None
 
+    def hear(self, told: list[str]) -> None:
+        """Launchers only add to what they told; who read earlier may come later."""
+        self.told = max(self.told, told, key=len)
+
     def forget(self) -> None:
         """Nothing is waited for any more."""
         if self.timer is not None:

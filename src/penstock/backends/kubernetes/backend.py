@@ -12,6 +12,7 @@ import structlog
 
 from penstock.agents.protocol import Report, Work
 from penstock.backends.attempt.failure import Failure, lost
+from penstock.backends.attempt.shape import ExecutorResult
 from penstock.backends.kubernetes.attempt import Attempt
 from penstock.backends.kubernetes.cluster import Cluster
 from penstock.backends.kubernetes.files import Found, PodFiles, WorkspaceFiles
@@ -29,7 +30,7 @@ from penstock.backends.kubernetes.watch import Watch
 from penstock.clock import now_us
 from penstock.errors import InvalidInput, NotFound, PenstockError
 from penstock.settings import Settings
-from penstock.tasks.models import AttemptLog, ExecutorLog, Outcome, Published
+from penstock.tasks.models import AttemptLog, Outcome
 from penstock.tasks.room import Room
 
 T = TypeVar("T")
@@ -102,7 +103,7 @@ class KubernetesBackend:
         self._wait_for_start(attempt)
         if attempt.pod is None:
             await self._look_for(attempt)
-        self._listen(attempt)
+        await self._catch_up(attempt)
 
     async def end(self, attempt: str) -> None:
         """Delete the pod; returns when its containers are gone. CANCELED is told if it had not finished by itself."""
@@ -156,13 +157,15 @@ class KubernetesBackend:
     async def _make(self, attempt: Attempt, plan: PodPlan, work: Work) -> None:
         if attempt.pod is None:
             mounts = await asyncio.to_thread(self._files.prepare, work, plan)
+            self._listen(attempt)  # before there is anything to hear
             if self._site.claim is None:
                 secret = make_secret(work, json.dumps(asdict(plan)), self._site)
                 await self._insist(lambda: self._cluster.create("secrets", secret), attempt)
             pod = make_pod(work, plan, mounts, self._site)
             await self._insist(lambda: self._cluster.create("pods", pod), attempt)
+        else:
+            await self._catch_up(attempt)
         self._wait_for_start(attempt)
-        self._listen(attempt)
 
     def _wait_for_start(self, attempt: Attempt) -> None:
         if attempt.timer is None and not attempt.told_started:
@@ -182,18 +185,24 @@ class KubernetesBackend:
             self._finish(attempt, Outcome.LOST, lost_pod(None).reason)
 
     def _listen(self, attempt: Attempt) -> None:
-        """To its launchers, where they can be heard; what they said before counts."""
+        """To its launchers, where they can be heard."""
         if isinstance(self._files, WorkspaceFiles):
             self._notices.watch(attempt.name, self._files.run_folder(attempt.name))
-        self._hear(attempt.name)
+
+    async def _catch_up(self, attempt: Attempt) -> None:
+        """Listen, and take what was told before. The workspace's file system may hang: others must not."""
+        self._listen(attempt)
+        if isinstance(self._files, WorkspaceFiles) and attempt.plan is not None:
+            steps = len(attempt.plan.tree["executors"])
+            attempt.hear(await asyncio.to_thread(self._files.told, attempt.name, steps))
+        self._look(attempt)
 
     def _hear(self, name: str) -> None:
+        """Something was told on this kernel just now: its file system does not hang."""
         attempt = self._attempts.get(name)
-        if attempt is None or attempt.plan is None:
-            return
-        if isinstance(self._files, WorkspaceFiles):
-            attempt.told = self._files.told(name, len(attempt.plan.tree["executors"]))
-        self._look(attempt)
+        if isinstance(self._files, WorkspaceFiles) and attempt is not None and attempt.plan is not None:
+            attempt.hear(self._files.told(name, len(attempt.plan.tree["executors"])))
+            self._look(attempt)
 
     def _see(self, pod: Pod) -> None:
         attempt = self._attempts.setdefault(pod.attempt, Attempt(pod.attempt))
@@ -236,15 +245,8 @@ class KubernetesBackend:
         except (OSError, PenstockError, ValueError) as error:
             found = Found(problem=lost(f"What the executors left cannot be read: {error}"))
         failure = progress.failure or found.problem
-        executors = [ExecutorLog.model_validate(one) for one in progress.executors]
-        for executor, (stdout, stderr) in zip(executors, found.tails, strict=False):
-            executor.stdout, executor.stderr = stdout, stderr
         reason = failure.reason if failure else ""
-        entry = AttemptLog(
-            executors=executors,
-            outputs=[Published.model_validate(one) for one in found.outputs],
-            system_logs=[*attempt.plan.logs, *found.logs, *([reason] if reason else [])],
-        )
+        entry = found.log(progress.executors, [*attempt.plan.logs, *found.logs, *([reason] if reason else [])])
         self._finish(attempt, Outcome(failure.outcome) if failure else Outcome.COMPLETE, reason, entry)
 
     async def _results(self, attempt: Attempt, plan: PodPlan, progress: Progress) -> Found:
@@ -271,16 +273,14 @@ class KubernetesBackend:
 
     async def _cancel(self, attempt: Attempt) -> None:
         """Tell the end of an attempt that was ended, with what its executors had written."""
-        executors: list[ExecutorLog] = []
+        executors: list[ExecutorResult] = []
+        tails: list[tuple[str, str]] = []
         if attempt.pod is not None and attempt.plan is not None:
-            progress = judge(attempt.pod, attempt.plan)
-            executors = [ExecutorLog.model_validate(one) for one in progress.executors]
+            executors = judge(attempt.pod, attempt.plan).executors
             if isinstance(self._files, WorkspaceFiles):
                 tails = await asyncio.to_thread(self._files.tails, attempt.name, len(executors))
-                for executor, (stdout, stderr) in zip(executors, tails, strict=True):
-                    executor.stdout, executor.stderr = stdout, stderr
         reason = "The attempt was ended."
-        self._finish(attempt, Outcome.CANCELED, reason, AttemptLog(executors=executors, system_logs=[reason]))
+        self._finish(attempt, Outcome.CANCELED, reason, Found(tails=tails).log(executors, [reason]))
 
     def _finish(self, attempt: Attempt, outcome: Outcome, reason: str, entry: AttemptLog | None = None) -> None:
         if attempt.finished.is_set():

@@ -13,7 +13,7 @@ from penstock.agents.protocol import Work
 from penstock.backends.attempt import folder
 from penstock.backends.attempt.collect import collect
 from penstock.backends.attempt.failure import Failure, lost
-from penstock.backends.attempt.shape import OutputResult, Tree
+from penstock.backends.attempt.shape import ExecutorResult, OutputResult, Tree
 from penstock.backends.attempt.stage import ROOT, Staged, stage
 from penstock.backends.attempt.tails import FileTail
 from penstock.backends.kubernetes.manifest import Mount, attempt_folder, join
@@ -21,6 +21,7 @@ from penstock.backends.kubernetes.plan import PodPlan
 from penstock.backends.kubernetes.site import Site
 from penstock.staging import storage
 from penstock.staging.urls import below
+from penstock.tasks.models import AttemptLog, ExecutorLog, Published
 
 REPORT = "transfers.json"
 BINDS = "binds.json"
@@ -37,6 +38,14 @@ class Found:
     logs: list[str] = field(default_factory=list)
     problem: Failure | None = None
     tails: list[tuple[str, str]] = field(default_factory=list)
+
+    def log(self, executors: list[ExecutorResult], lines: list[str]) -> AttemptLog:
+        """What the server keeps of it; ``lines`` are its system logs."""
+        logs = [ExecutorLog.model_validate(one) for one in executors]
+        for one, (stdout, stderr) in zip(logs, self.tails, strict=False):
+            one.stdout, one.stderr = stdout, stderr
+        outputs = [Published.model_validate(one) for one in self.outputs]
+        return AttemptLog(executors=logs, outputs=outputs, system_logs=lines)
 
 
 class Files(Protocol):
