@@ -1,16 +1,19 @@
-"""How much of a site's processors workloads keep busy: `variants` over its example, several at once.
+"""How much of a site's processors workloads keep busy: `variants` several at once.
 
     source ~/.config/penstock/penstock/environment
-    python benchmarks/busy.py --cores 4 [--workloads 8]
+    python benchmarks/busy.py --cores 4 [--workloads 8] [--megabases 2]
 
-Runs on the deployment that the environment names. `--cores` is what its nodes have to give (kubectl describe nodes).
-What ran is taken from the RO-Crates of the results. Prints a table.
+Over the pipeline's own small example, or over reads that cover a random genome of so many megabases 30-fold. Runs on
+the deployment that the environment names. `--cores` is what its nodes have to give (kubectl describe nodes). What ran
+is taken from the RO-Crates of the results. Prints a table.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
+import random
 import subprocess
 import sys
 import tempfile
@@ -22,6 +25,9 @@ from typing import Any
 
 from penstock.pipelines.examples import fetch
 
+FOLD, READ, FRAGMENT = 30, 150, 400
+COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
+
 
 @dataclass(frozen=True)
 class Process:
@@ -32,9 +38,28 @@ class Process:
     cpu_s: float
 
 
-def run_workload(folder: Path, number: int) -> list[Process]:
+def simulate(folder: Path, bases: int) -> dict[str, list[Path]]:
+    """A random genome, and pairs of reads without errors from one that differs from it at every thousandth base."""
+    chance = random.Random(bases)  # noqa: S311 - made-up reads, no secret
+    genome = chance.choices("ACGT", k=bases)
+    reference = folder / "genome.fa"
+    reference.write_text(f">genome\n{''.join(genome)}\n")
+    for place in range(500, bases, 1000):
+        genome[place] = COMPLEMENT[genome[place]]
+    text, pairs = "".join(genome), [folder / "reads_1.fq.gz", folder / "reads_2.fq.gz"]
+    with gzip.open(pairs[0], "wt", 1) as one, gzip.open(pairs[1], "wt", 1) as other:
+        for number in range(FOLD * bases // (2 * READ)):
+            begin = chance.randrange(bases - FRAGMENT)
+            fragment = text[begin : begin + FRAGMENT]
+            back = "".join(COMPLEMENT[base] for base in reversed(fragment[-READ:]))
+            for file, read in ((one, fragment[:READ]), (other, back)):
+                file.write(f"@{number}\n{read}\n+\n{'I' * READ}\n")
+    return {"reference": [reference], "reads": pairs}
+
+
+def run_workload(folder: Path, number: int, files: dict[str, list[Path]]) -> list[Process]:
     """One workload from upload to results."""
-    inputs = [word for role, files in fetch("lambda").items() for word in (f"--{role}", *map(str, files))]
+    inputs = [word for role, paths in files.items() for word in (f"--{role}", *map(str, paths))]
     output = folder / str(number)
     words = [
         sys.executable,
@@ -80,9 +105,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cores", type=float, required=True)
     parser.add_argument("--workloads", type=int, default=8)
+    parser.add_argument("--megabases", type=float, default=0, help="size of a made-up genome; 0: the example")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.workloads) as threads:
-        runs = threads.map(lambda number: run_workload(Path(folder), number), range(given.workloads))
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(given.workloads) as threads:
+        folder = Path(name)
+        files = simulate(folder, int(given.megabases * 1e6)) if given.megabases else fetch("lambda")
+        runs = threads.map(lambda number: run_workload(folder, number, files), range(given.workloads))
         found = [process for run in runs for process in run]
     span = max(one.end for one in found) - min(one.begin for one in found)
     running, used = sum(one.end - one.begin for one in found), sum(one.cpu_s for one in found)
