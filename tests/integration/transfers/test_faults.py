@@ -129,7 +129,7 @@ def test_a_store_that_is_away_costs_no_second_run(alone: RunningServer, fragile:
     fragile.start()
     done = lonely.wait(task)
     assert (done["state"], len(done["logs"]), (bucket / "x").exists()) == ("COMPLETE", 1, True)
-    assert not any((alone.data / "workspace" / "outgoing").iterdir())
+    until(lambda: not any((alone.data / "workspace" / "outgoing").iterdir()), what="nothing is left")
 
 
 def test_a_server_killed_while_it_sends_goes_on_with_it(alone: RunningServer, fragile: Gateway, lonely: Tes) -> None:
@@ -144,7 +144,7 @@ def test_a_server_killed_while_it_sends_goes_on_with_it(alone: RunningServer, fr
     done = lonely.wait(task)
     assert (done["state"], len(done["logs"])) == ("COMPLETE", 1)
     assert sorted(one.name for one in (bucket / "out").iterdir()) == ["1", "2", "3", "4", "5"]
-    assert not any((alone.data / "workspace" / "outgoing").iterdir())
+    until(lambda: not any((alone.data / "workspace" / "outgoing").iterdir()), what="nothing is left")
 
 
 def test_a_cancel_ends_the_sending(alone: RunningServer, fragile: Gateway, lonely: Tes) -> None:

@@ -13,6 +13,7 @@ from tests.conftest import RunningServer
 from tests.integration.conftest import Tes
 from tests.integration.transfers.conftest import FTP_PASSWORD, FTP_USER, Ftp
 from tests.integration.transfers.gateway import ACCESS, SECRET, Gateway
+from tests.waiting import until
 
 from penstock.client.credentials import Credentials
 from penstock.errors import InvalidInput, NotFound
@@ -142,7 +143,7 @@ def test_secrets_are_nowhere_but_in_the_transfer(
     assert "storage.json" not in json.dumps(done["logs"])
     for file in open_server.data.glob("penstock.db*"):
         assert SECRET.encode() not in file.read_bytes()
-    assert not any((open_server.data / "workspace" / "outgoing").iterdir())
+    until(lambda: not any((open_server.data / "workspace" / "outgoing").iterdir()), what="nothing is left")
 
 
 def test_a_large_file_goes_both_ways(gateway: Gateway, credentials: Credentials, tasks: Tes) -> None:
