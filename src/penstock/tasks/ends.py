@@ -31,8 +31,24 @@ class End:
     started_us: int | None = None
 
 
-def note(connection: Connection, task: Task, one: Attempt, end: End, backoff_s: float) -> bool:
-    """Note the end of a live attempt. It is settled with that (True), unless it has outputs to publish before."""
+@dataclass(frozen=True)
+class Settled:
+    """What an attempt's end has come to; to be told once it is durable."""
+
+    task: Task  # as it was before
+    attempt: Attempt
+    outcome: Outcome
+    state: State  # of the task, now
+
+    def tell(self) -> None:
+        """Count and log it."""
+        metrics.ended(self.attempt, self.outcome)
+        told = {"task": self.task.id, "attempt": self.attempt.id, "outcome": self.outcome.value}
+        log.info("attempt ended", **told, state=self.state.value)
+
+
+def note(connection: Connection, task: Task, one: Attempt, end: End, backoff_s: float) -> Settled | None:
+    """Note the end of a live attempt. It is settled with that, unless it has outputs to publish before."""
     told = {
         "reason": f"{end.outcome.value} {end.reason}",
         "ended_us": end.at_us,
@@ -44,18 +60,16 @@ def note(connection: Connection, task: Task, one: Attempt, end: End, backoff_s: 
         if end.started_us is not None and any(is_remote(output.url) for output in end.log.outputs):
             first = {} if task.started_us else {"started_us": end.started_us}  # seen meanwhile: sending may take long
             store.move(connection, task.id, [State.INITIALIZING], State.RUNNING, "", attempt=one.number, **first)
-        return False
-    settle(connection, task, one.model_copy(update=told), backoff_s, states=_LIVE)
-    return True
+        return None
+    return settle(connection, task, one.model_copy(update=told), backoff_s, states=_LIVE)
 
 
-def settle_noted(connection: Connection, attempt: str, backoff_s: float, trouble: str = "") -> Task | None:
+def settle_noted(connection: Connection, attempt: str, backoff_s: float, trouble: str = "") -> Settled | None:
     """Settle an attempt whose end is noted, unless another server, which was asked to do it too, was faster."""
     found = leases.current(connection, attempt)
     if found is None or found[1].outcome is not None:
         return None
-    settle(connection, *found, backoff_s, trouble)
-    return found[0]
+    return settle(connection, *found, backoff_s, trouble)
 
 
 def settle(
@@ -65,7 +79,7 @@ def settle(
     backoff_s: float,
     trouble: str = "",
     states: Sequence[str] = ("finished",),
-) -> None:
+) -> Settled:
     """The outcome of an attempt that is in one of ``states``, and its task's next state, in one transaction.
 
     The reason of ``one`` begins with the outcome that its agent told; ``trouble`` is why outputs were not published.
@@ -85,5 +99,4 @@ def settle(
     if one.started_us and not task.started_us:
         values["started_us"] = one.started_us
     store.move(connection, task.id, LIVE, next_step.state, next_step.reason, attempt=one.number, **values)
-    metrics.ended(one, outcome)
-    log.info("attempt ended", task=task.id, attempt=one.id, outcome=outcome.value, state=next_step.state.value)
+    return Settled(task, one, outcome, next_step.state)

@@ -16,7 +16,7 @@ from penstock.errors import InvalidInput
 from penstock.signals import QUEUE, Signals, workload_topic
 from penstock.tasks import ends, leases, metrics, sites, store
 from penstock.tasks.admission import never_fits
-from penstock.tasks.ends import End
+from penstock.tasks.ends import End, Settled
 from penstock.tasks.handout import Handout, Holder, Known, Orders, check
 from penstock.tasks.models import Attempt, State, Task
 from penstock.tasks.publish import OUTGOING, Publisher
@@ -58,11 +58,13 @@ class Queue:
     ) -> Orders:
         """Enter an agent; it fences the site's earlier incarnation. Live attempts it does not have are lost."""
 
-        def change(connection: Connection) -> tuple[list[Attempt], list[str]]:
+        def change(connection: Connection) -> tuple[list[Attempt], list[str], list[Settled]]:
             sites.register(connection, holder.site, holder.incarnation, total, tags, mounts=mounts)
             return self._sort_out(connection, holder, set(running))
 
-        kept, end = await self._database.write(change)
+        kept, end, lost = await self._database.write(change)
+        for one in lost:
+            self._tell(one)
         # Read afterwards: thousands of them would keep everybody else's changes waiting.
         found = await self._database.read(lambda connection: store.many(connection, [one.task for one in kept]))
         orders = Orders(leased=[(found[one.task], one) for one in kept if one.task in found], end=end)
@@ -116,22 +118,24 @@ class Queue:
     async def finished(self, holder: Holder, attempt: str, end: End) -> bool:
         """The attempt has ended: publish its outputs and move its task on; False if the attempt is fenced."""
 
-        def change(connection: Connection) -> tuple[Task, bool] | None:
+        def change(connection: Connection) -> tuple[Task, Settled | None] | None:
             check(connection, holder)
             found = leases.current(connection, attempt)
             if found is None or found[1].state == "lost":
                 return None
             task, one = found
-            if one.state == "finished":
-                return task, one.outcome is not None
+            if one.state == "finished":  # it is told again
+                return task, None
             return task, ends.note(connection, task, one, end, self._backoff_s)
 
         noted = await self._database.write(change)
         if noted is None:
             return False
         task, settled = noted
-        if not settled:
+        if settled is None:
             await self._publish(attempt)
+        else:
+            settled.tell()
         await asyncio.to_thread(self._publisher.discard, attempt)
         if end.started_us is not None:
             metrics.started(task, end.started_us)
@@ -173,7 +177,7 @@ class Queue:
     async def expire(self) -> None:
         """Take back every lease that has run out by now."""
 
-        def change(connection: Connection) -> list[Task]:
+        def change(connection: Connection) -> list[Settled]:
             now = moment(connection)
             if self._steady.jumped(now):
                 log.warning("the database's clock has jumped: every lease gets a fresh period")
@@ -181,31 +185,33 @@ class Queue:
             gone = leases.expired(connection, now)
             return [self._lose(connection, one, "the site's agent was not heard of in time") for one in gone]
 
-        for task in await self._database.write(change):
-            log.warning("lease expired", task=task.id, attempt=task.attempts[-1].id)
-            await asyncio.to_thread(self._publisher.discard, task.attempts[-1].id)
-            metrics.EXPIRED.labels(task.attempts[-1].site).inc()
-            self._announce(task)
+        for lost in await self._database.write(change):
+            log.warning("lease expired", task=lost.task.id, attempt=lost.attempt.id)
+            await asyncio.to_thread(self._publisher.discard, lost.attempt.id)
+            metrics.EXPIRED.labels(lost.attempt.site).inc()
+            self._tell(lost)
         self._signals.notify(QUEUE)
 
-    def _sort_out(self, connection: Connection, holder: Holder, running: set[str]) -> tuple[list[Attempt], list[str]]:
-        """The attempts that the agent goes on with, and those it has to end; what it does not have is lost."""
-        kept = []
+    def _sort_out(
+        self, connection: Connection, holder: Holder, running: set[str]
+    ) -> tuple[list[Attempt], list[str], list[Settled]]:
+        """The attempts that the agent goes on with, those it has to end, and those it does not have: lost."""
+        kept, lost = [], []
         for attempt in leases.live(connection, holder.site):
             if attempt.id in running:
                 kept.append(attempt)
             else:
                 gone = "its runner was gone when the agent came back"
-                self._lose(connection, attempt, GIVEN_BACK if attempt.state == "leased" else gone)
+                lost.append(self._lose(connection, attempt, GIVEN_BACK if attempt.state == "leased" else gone))
         names = {attempt.id for attempt in kept}
         leases.renew(connection, holder.site, names, moment(connection) + self._lease_us)
-        return kept, sorted(running - names)
+        return kept, sorted(running - names), lost
 
-    def _lose(self, connection: Connection, attempt: Attempt, reason: str) -> Task:
+    def _lose(self, connection: Connection, attempt: Attempt, reason: str) -> Settled:
         leases.set_attempt(connection, attempt.id, ["leased", "started"], state="finished", reason=f"LOST {reason}")
-        task = ends.settle_noted(connection, attempt.id, self._backoff_s)
-        assert task is not None  # noqa: S101 - it was noted in this transaction
-        return task
+        lost = ends.settle_noted(connection, attempt.id, self._backoff_s)
+        assert lost is not None  # noqa: S101 - it was noted in this transaction
+        return lost
 
     async def _publish(self, attempt: str) -> None:
         found = await self._database.read(lambda connection: leases.current(connection, attempt))
@@ -226,7 +232,9 @@ class Queue:
 
     async def settle(self, attempt: str, trouble: str) -> None:
         """The end of a published attempt; ``trouble`` is why an output is not where it should be."""
-        await self._database.write(lambda connection: ends.settle_noted(connection, attempt, self._backoff_s, trouble))
+        settled = await self._database.write(lambda c: ends.settle_noted(c, attempt, self._backoff_s, trouble))
+        if settled is not None:
+            settled.tell()
 
     async def _refuse_what_never_fits(self) -> None:
         def change(connection: Connection) -> list[str]:
@@ -252,6 +260,10 @@ class Queue:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+    def _tell(self, settled: Settled) -> None:
+        settled.tell()
+        self._announce(settled.task)
 
     def _announce(self, task: Task) -> None:
         if task.workload is not None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from pathlib import Path
+from unittest.mock import Mock
 
+import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import Connection
 from tests.unit.tasks.conftest import Site
 
 import penstock.health  # noqa: F401 - registers the figures of workloads
 from penstock.clock import now_us
+from penstock.errors import NotFound
 from penstock.names import new_id
-from penstock.tasks import metrics
+from penstock.tasks import ends, metrics
 from penstock.tasks.models import Kind, Outcome, Published
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
@@ -67,6 +73,29 @@ async def test_attempts_are_counted_by_outcome_with_their_times_and_bytes(site: 
     assert _counted("penstock_task_wait_seconds_count") == waits + 1
     assert _counted("penstock_attempt_run_seconds_count") == runs + 1
     assert _counted("penstock_published_bytes_total") == size + 7
+
+
+def _fail(_: Connection) -> None:
+    raise NotFound("nothing")
+
+
+async def test_an_end_is_counted_once_when_a_neighbour_fails_and_their_changes_run_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.register()
+    before = _counted("penstock_attempts_total", site="local", outcome="COMPLETE")
+    _, attempt = await site.leased_task()
+    database, free, settle = site.queue._database, threading.Event(), Mock(wraps=ends.settle)
+    monkeypatch.setattr(ends, "settle", settle)
+    # SQLite's writer is a thread; PostgreSQL's begins when this one waits.
+    busy = [asyncio.create_task(database.write(lambda _: free.wait(30)))] if database.alone else []
+    jobs = [asyncio.create_task(one) for one in (site.finish(attempt), database.write(_fail))]
+    await asyncio.sleep(0)
+    free.set()
+    answers = await asyncio.gather(*busy, *jobs, return_exceptions=True)
+    assert isinstance(answers[-1], NotFound)
+    assert settle.call_count == 2
+    assert _counted("penstock_attempts_total", site="local", outcome="COMPLETE") == before + 1
 
 
 async def test_a_lost_attempt_and_its_retry_are_two(site: Site) -> None:
