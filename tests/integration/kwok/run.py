@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 from tests.conftest import RunningServer
@@ -39,13 +41,15 @@ class Run:
 
     url: str
     processes: dict[str, int]  # what is measured: name and process id
+    task: dict[str, Any] = field(default_factory=lambda: TASK)
+    token: str | None = None
     samples: list[Sample] = field(default_factory=list)
     spent: dict[str, float] = field(default_factory=dict)
     took_s: float = 0.0
 
     def go(self, count: int, every_s: float, most_s: float = float("inf")) -> None:
         """Send ``count`` tasks, and look each ``every_s`` until the last one has ended, or for ``most_s``."""
-        with httpx.Client(base_url=self.url, trust_env=False, timeout=60) as http:
+        with self._client() as http:
             target = _completed(http) + count
             before = {name: cpu_s(process) for name, process in self.processes.items()}
             sending, began = threading.Thread(target=self._send, args=(count,)), time.monotonic()
@@ -62,10 +66,20 @@ class Run:
             self._look(http, began, done - target + count)
             self.spent = {name: cpu_s(process) - before[name] for name, process in self.processes.items()}
 
+    def rates(self, parts: int) -> list[float]:
+        """How many ended a second in each of the parts that the run's time is cut into."""
+        ends = [self.took_s * (number + 1) / parts for number in range(parts)]
+        done = [0, *(max(one.done for one in self.samples if one.at_s <= end) for end in ends)]
+        return [(after - before) * parts / self.took_s for before, after in itertools.pairwise(done)]
+
+    def _client(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60)
+
     def _send(self, count: int) -> None:
-        with httpx.Client(base_url=self.url, trust_env=False, timeout=60) as http:
+        with self._client() as http:
             for first in range(0, count, BATCH):
-                body = {"tasks": [{"task": TASK}] * min(BATCH, count - first)}
+                body = {"tasks": [{"task": self.task}] * min(BATCH, count - first)}
                 http.post("/api/v1/tasks:batch", json=body).raise_for_status()
 
     def _look(self, http: httpx.Client, began: float, done: int) -> None:
