@@ -13,9 +13,12 @@ from tests.cluster.conftest import KUBECONFIG, cluster_place
 from tests.cluster.servers import ClusterServer
 from tests.conftest import RunningServer
 from tests.integration.test_variants_server import options, records, run
+from tests.integration.transfers.gateway import Gateway
+from tests.integration.transfers.test_results_to import check_sent
 
 from penstock.pipelines.examples import fetch
 
+BUCKET = "study"
 USER = 10001  # of the images: server, agent and pods are one user
 
 
@@ -31,7 +34,8 @@ def served() -> Iterator[ClusterServer]:
     try:
         with cluster_place(folder) as place:
             os.chown(place.workspace, USER, USER)
-            one = ClusterServer(folder / "served", place=place, user=USER)
+            opened = {"PENSTOCK_ALLOW_PRIVATE_URLS": "true"}
+            one = ClusterServer(folder / "served", opened, place=place, user=USER)
             one.start()
             yield one
             one.until_idle()
@@ -40,18 +44,34 @@ def served() -> Iterator[ClusterServer]:
         shutil.rmtree(folder)
 
 
-def versions(server: RunningServer, folder: Path, name: str) -> list[str]:
-    """The calls of an example, run on a server."""
-    folder.mkdir()
-    done = run(server, folder, "variants", *options(fetch(name)))
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """An S3 server."""
+    one = Gateway(tmp_path_factory.mktemp("s3"))
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="module")
+def by_pods(served: ClusterServer, gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of the example, which were sent to a bucket, too."""
+    gateway.give(served, BUCKET, key_file="owner.token")
+    return results(served, tmp_path_factory.mktemp("pods"), "--results-to", f"s3://{BUCKET}/run/")
+
+
+def results(server: RunningServer, folder: Path, *more: str) -> Path:
+    """The folder that the example's results come to, run on a server."""
+    done = run(server, folder, "variants", *options(fetch("lambda")), *more)
     assert done.returncode == 0, done.stderr + server.log()
-    return records(folder / "results" / "calls.vcf.gz")
+    return folder / "results"
 
 
-@pytest.mark.parametrize("name", ["lambda"])
-def test_pods_call_the_same_variants_as_sandboxes(
-    served: ClusterServer, shared_server: RunningServer, tmp_path: Path, name: str
-) -> None:
-    by_pods = versions(served, tmp_path / "pods", name)
-    assert by_pods == versions(shared_server, tmp_path / "sandboxes", name)
-    assert len(by_pods) == 207
+def test_pods_call_the_same_variants_as_sandboxes(by_pods: Path, shared_server: RunningServer, tmp_path: Path) -> None:
+    found = records(by_pods / "calls.vcf.gz")
+    assert found == records(results(shared_server, tmp_path) / "calls.vcf.gz")
+    assert len(found) == 207
+
+
+def test_what_pods_have_found_is_sent_to_a_bucket(by_pods: Path, gateway: Gateway) -> None:
+    check_sent(gateway.bucket(BUCKET) / "run", by_pods)

@@ -9,7 +9,12 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.conftest import RunningServer
+
+from penstock.client.credentials import Credentials
+from penstock.client.http import Server
 from penstock.clock import Deadline
+from penstock.settings import Settings
 from penstock.staging.storage import Storage
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -71,6 +76,13 @@ class Gateway:
         values = {"access_key_id": ACCESS, "secret_access_key": SECRET}
         given = {"name": "lab", "scheme": "s3", "bucket": bucket, "endpoint": self.url, "secret": values}
         return Storage.model_validate(given | other)
+
+    def give(self, server: RunningServer, bucket: str, *, secret: str = SECRET, key_file: str = "none") -> Path:
+        """A bucket, and credentials for it to the owner of the token in a file, which lies in the server's data."""
+        with Server(Settings(url=server.url, token_file=server.data / key_file)) as connection:
+            what = {"scheme": "s3", "bucket": bucket, "endpoint": self.url}
+            Credentials(connection).set("lab", what, {"access_key_id": ACCESS, "secret_access_key": secret})
+        return self.bucket(bucket)
 
     def own(self, bucket: str) -> None:
         """Let the account of a bucket's name have it."""

@@ -13,16 +13,13 @@ from pathlib import Path
 import pytest
 from tests.conftest import RunningServer, end_runners
 from tests.integration.conftest import Tes
-from tests.integration.transfers.gateway import ACCESS, SECRET, Gateway
+from tests.integration.transfers.gateway import Gateway
 from tests.integration.transfers.proxy import CuttingProxy
 from tests.integration.transfers.web import Web
 from tests.waiting import until
 
-from penstock.client.credentials import Credentials
-from penstock.client.http import Server
 from penstock.clock import Deadline
 from penstock.errors import InvalidInput
-from penstock.settings import Settings
 from penstock.staging import http, storage
 from penstock.staging.objects import ObjectPlace
 
@@ -54,14 +51,6 @@ def lonely(alone: RunningServer) -> Iterator[Tes]:
     client = Tes(alone.url)
     yield client
     client.http.close()
-
-
-def give(server: RunningServer, gateway: Gateway, bucket: str) -> Path:
-    """Credentials for a bucket, which is made."""
-    with Server(Settings(url=server.url, token_file=server.data / "none")) as connection:
-        what = {"scheme": "s3", "bucket": bucket, "endpoint": gateway.url}
-        Credentials(connection).set("fragile", what, {"access_key_id": ACCESS, "secret_access_key": SECRET})
-    return gateway.bucket(bucket)
 
 
 def test_a_cut_object_goes_on_where_it_was(gateway: Gateway, tmp_path: Path) -> None:
@@ -121,7 +110,7 @@ def test_what_a_web_server_does_not_take_is_final(web: Web, tmp_path: Path) -> N
 
 
 def test_a_store_that_is_away_costs_no_second_run(alone: RunningServer, fragile: Gateway, lonely: Tes) -> None:
-    bucket = give(alone, fragile, "away")
+    bucket = fragile.give(alone, "away")
     fragile.stop()
     task = lonely.shell("date +%N > /out/x", outputs=[{"path": "/out/x", "url": "s3://away/x"}])
     until(lambda: "sending goes on later" in alone.log())
@@ -133,7 +122,7 @@ def test_a_store_that_is_away_costs_no_second_run(alone: RunningServer, fragile:
 
 
 def test_a_server_killed_while_it_sends_goes_on_with_it(alone: RunningServer, fragile: Gateway, lonely: Tes) -> None:
-    bucket = give(alone, fragile, "killed")
+    bucket = fragile.give(alone, "killed")
     fragile.stop()
     outputs = [{"path": "/out", "url": "s3://killed/out", "type": "DIRECTORY"}]
     task = lonely.shell("for n in 1 2 3 4 5; do date +%N > /out/$n; done", outputs=outputs)
@@ -148,7 +137,7 @@ def test_a_server_killed_while_it_sends_goes_on_with_it(alone: RunningServer, fr
 
 
 def test_a_cancel_ends_the_sending(alone: RunningServer, fragile: Gateway, lonely: Tes) -> None:
-    give(alone, fragile, "canceled")
+    fragile.give(alone, "canceled")
     fragile.stop()
     task = lonely.shell("echo 1 > /out/x", outputs=[{"path": "/out/x", "url": "s3://canceled/x"}])
     until(lambda: "sending goes on later" in alone.log())

@@ -15,17 +15,15 @@ from typing import Any
 import pytest
 from tests.conftest import RunningServer, end_runners
 from tests.integration.cli.conftest import PIPELINES, Shell, shell_at, until
-from tests.integration.transfers.gateway import ACCESS, SECRET, Gateway
+from tests.integration.transfers.gateway import SECRET, Gateway
 from tests.waiting import until as until_so
 
-from penstock.client.credentials import Credentials
-from penstock.client.http import Server
-from penstock.settings import Settings
 from penstock.workloads.results import parse_manifest
 
 LIBRARY = Path(__file__).resolve().parents[3] / "library"
 LIMIT_S = 120
-URL = "s3://study/first/run/"
+BUCKET = "study"
+URL = f"s3://{BUCKET}/first/run/"
 
 
 @pytest.fixture
@@ -49,14 +47,6 @@ def shell(lab: RunningServer, tmp_path: Path) -> Iterator[Shell]:
     one.close()
 
 
-def give(server: RunningServer, gateway: Gateway, secret: str = SECRET) -> Path:
-    """The owner's credentials for the bucket, which is made."""
-    with Server(Settings(url=server.url, token_file=server.data / "none")) as connection:
-        what = {"scheme": "s3", "bucket": "study", "endpoint": gateway.url}
-        Credentials(connection).set("lab", what, {"access_key_id": ACCESS, "secret_access_key": secret})
-    return gateway.bucket("study")
-
-
 def command(url: str = URL) -> tuple[str, ...]:
     return ("run", "tally", "--text", "a.txt", "b c.txt", "--output", "out", "--results-to", url, "--json")
 
@@ -73,18 +63,20 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(one.relative_to(folder)): one.read_bytes() for one in found}
 
 
-def check_sent(folder: Path, told: dict[str, Any], output: Path) -> None:
-    """In the bucket is what was downloaded, and the manifest, which is right."""
+def check_sent(folder: Path, output: Path) -> dict[str, str]:
+    """In the bucket is what was downloaded, and the manifest, which is right: its digests by name."""
     sent = files(folder)
-    manifest = sent.pop("manifest.sha256").decode()
+    told = {name: digest for digest, name in parse_manifest(sent.pop("manifest.sha256").decode())}
     assert sent == files(output)
-    assert {name: hashlib.sha256(content).hexdigest() for name, content in sent.items()} == {
-        name: digest for digest, name in parse_manifest(manifest)
-    }
-    assert {"summary.tsv", "counts/a", "counts/b c", "report.html", "ro-crate-metadata.json"} <= sent.keys()
-    assert {one["name"]: one["sha256"] for one in told["results"]} == {
-        name: digest for digest, name in parse_manifest(manifest)
-    }
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in sent.items()} == told
+    return told
+
+
+def check_told(folder: Path, told: dict[str, Any], output: Path) -> None:
+    """So it is, and the workload tells of it."""
+    digests = check_sent(folder, output)
+    assert {"summary.tsv", "counts/a", "counts/b c", "report.html", "ro-crate-metadata.json"} <= digests.keys()
+    assert {one["name"]: one["sha256"] for one in told["results"]} == digests
 
 
 def attempts_of_deliveries(server: RunningServer) -> list[tuple[str, int]]:
@@ -95,16 +87,16 @@ def attempts_of_deliveries(server: RunningServer) -> list[tuple[str, int]]:
 
 
 def test_results_arrive_in_the_bucket_and_in_the_folder(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
-    bucket = give(lab, fragile)
+    bucket = fragile.give(lab, BUCKET)
     told = finished(shell.start(*command()))
     assert (told["state"], told["results_to"], told["acknowledged"]) == ("SUCCEEDED", URL, True)
     assert told["results_sent_at"] is not None
-    check_sent(bucket / "first" / "run", told, shell.folder / "out")
+    check_told(bucket / "first" / "run", told, shell.folder / "out")
     assert SECRET not in lab.log()
 
 
 def test_a_workload_shows_where_its_results_were_sent(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
-    give(lab, fragile)
+    fragile.give(lab, BUCKET)
     words = command("s3://study")
     workload = shell.ok("submit", *words[1:5], *words[7:9]).strip()
     shell.ok("status", "--wait", workload)
@@ -114,7 +106,7 @@ def test_a_workload_shows_where_its_results_were_sent(lab: RunningServer, shell:
 
 
 def test_a_bucket_that_refuses_is_told_and_the_results_stay(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
-    bucket = give(lab, fragile, "a-wrong-secret")
+    bucket = fragile.give(lab, BUCKET, secret="a-wrong-secret")
     process = shell.start(*command())
     out, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 1
@@ -136,12 +128,12 @@ def test_a_bucket_that_refuses_is_told_and_the_results_stay(lab: RunningServer, 
 def test_the_ansible_module_sends_them_and_fails_where_it_cannot(
     lab: RunningServer, shell: Shell, fragile: Gateway
 ) -> None:
-    bucket = give(lab, fragile)
+    bucket = fragile.give(lab, BUCKET)
     sent = module(lab, shell, "s3://study/good/")
     assert (sent["changed"], sent["state"]) == (True, "SUCCEEDED")
     assert sent["results_sent_at"]
     assert module(lab, shell, "s3://study/good/")["changed"] is False
-    give(lab, fragile, "a-wrong-secret")
+    fragile.give(lab, BUCKET, secret="a-wrong-secret")
     failed = module(lab, shell, "s3://study/bad/")
     assert failed["failed"] is True
     assert "could not be sent to s3://study/bad/" in failed["msg"]
@@ -177,7 +169,7 @@ def module(server: RunningServer, shell: Shell, url: str) -> dict[str, Any]:
 def test_what_cannot_be_is_refused_before_anything_is_sent(
     lab: RunningServer, shell: Shell, fragile: Gateway, url: str, told: str
 ) -> None:
-    give(lab, fragile)
+    fragile.give(lab, BUCKET)
     err = shell.wrong(*command(url), code=2)
     assert told in " ".join(err.split())
     assert "hidden" not in err
@@ -185,7 +177,7 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(
 
 
 def test_a_server_killed_while_it_sends_sends_once(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
-    bucket = give(lab, fragile)
+    bucket = fragile.give(lab, BUCKET)
     fragile.stop()
     process = shell.start(*command(), "--keep")
     until(process, f"Sending the results to {URL}.")
@@ -195,12 +187,12 @@ def test_a_server_killed_while_it_sends_sends_once(lab: RunningServer, shell: Sh
     lab.start()
     told = finished(process)
     assert told["results_sent_at"] is not None
-    check_sent(bucket / "first" / "run", told, shell.folder / "out")
+    check_told(bucket / "first" / "run", told, shell.folder / "out")
     assert attempts_of_deliveries(lab) == [("COMPLETE", 1)]
 
 
 def test_nothing_is_sent_to_a_private_address(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
-    bucket = give(lab, fragile)
+    bucket = fragile.give(lab, BUCKET)
     lab.stop()
     lab.environment["PENSTOCK_ALLOW_PRIVATE_URLS"] = "false"
     lab.start()
@@ -211,7 +203,7 @@ def test_nothing_is_sent_to_a_private_address(lab: RunningServer, shell: Shell, 
 
 
 def test_a_cancel_ends_the_sending(lab: RunningServer, shell: Shell, fragile: Gateway) -> None:
-    bucket = give(lab, fragile)
+    bucket = fragile.give(lab, BUCKET)
     fragile.stop()
     words = command()
     workload = shell.ok("submit", *words[1:5], *words[7:9]).strip()
