@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from penstock.backends.kubernetes.manifest import SCRIPT
 
@@ -34,7 +37,8 @@ class Launcher:
         """One step, as PID 1 of its own."""
         script = SCRIPT.replace("/.penstock", str(self.folder))
         script = script.replace("/dev/termination-log", str(self.folder / f"told.{step}"))
-        alone = ["bwrap", "--bind", "/", "/", "--dev", "/dev", "--unshare-pid", "--as-pid-1", "--proc", "/proc"]
+        alone = ["bwrap", "--die-with-parent", "--unshare-pid", "--as-pid-1"]
+        alone += ["--bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
         words = [str(step), str(last), str(ignore), limit, *streams.split("|"), *command]
         busybox = str(self.folder / "launcher/bin/busybox")
         return subprocess.Popen([*alone, "--", busybox, "sh", "-c", script, "launcher", *words])
@@ -137,8 +141,10 @@ def test_streams_that_cannot_be_opened_are_refused(launcher: Launcher, tmp_path:
 
 def test_it_ends_at_once_when_it_is_asked(launcher: Launcher) -> None:
     process = launcher.start("sleep", "1000", step=1, last=1)
-    process.terminate()
-    assert process.wait(10) != 0
+    until((launcher.folder / "steps/1").exists, what="it waits for its turn")
+    [inside] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(inside), signal.SIGTERM)
+    assert process.wait(10) == 143
 
 
 def test_it_tells_the_same_in_the_workspace_when_all_is_written(launcher: Launcher) -> None:
