@@ -21,7 +21,7 @@ WEB = ("http", "https")
 OBJECT_STORES = ("s3", "gs", "az")
 REMOTE = (*WEB, "ftp", *OBJECT_STORES)
 SCHEMES = ("file", *REMOTE)
-SUPPORTED = (*WEB, "ftp", "s3")  # those of REMOTE that are tested against real servers: what service-info tells
+SUPPORTED = (*WEB, "ftp", "s3", "az")  # those of REMOTE that are tested against real servers: service-info tells them
 
 
 class Kind(StrEnum):
