@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 KUBECONFIG = Path.home() / ".config" / "penstock" / "single-node.kubeconfig"
 KUBECTL = "/usr/local/bin/kubectl"
 NODES = 1  # further ones
-SLOTS = 120  # more than the most tasks that a test has running
+SLOTS = ("-e", "penstock_platform_slots=120")  # more than the most tasks that a test has running
 PLAY_S = 900
 
 
@@ -76,7 +76,7 @@ def bring_up(*arguments: str) -> Played:
 
 def set_up(*arguments: str) -> Played:
     """The same, and Penstock on it."""
-    return play("site", "-e", f"nodes={NODES}", "-e", f"penstock_platform_slots={SLOTS}", *arguments)
+    return play("site", "-e", f"nodes={NODES}", *SLOTS, *arguments)
 
 
 @dataclass(frozen=True)

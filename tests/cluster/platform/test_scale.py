@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from tests.cluster.nodes.playbooks import NODES, Cluster, Played, play
+from tests.cluster.nodes.playbooks import NODES, SLOTS, Cluster, Played, play
 from tests.cluster.platform.test_platform import NAMESPACE, http
 
 __all__ = ["http"]  # a fixture
@@ -19,7 +19,7 @@ FEWER_NODES_MORE_SERVERS = ("-e", "nodes=0", "-e", "penstock_platform_replicas=3
 
 
 def scale(*words: str) -> Played:
-    return play("scale", *words)
+    return play("scale", *SLOTS, *words)
 
 
 def nodes(cluster: Cluster) -> set[str]:
