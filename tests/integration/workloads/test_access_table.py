@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -229,19 +228,19 @@ async def test_strangers_get_one_answer_and_wait_as_long_wherever_they_knock(sce
 
 
 async def test_missing_and_foreign_take_as_long(scene: Scene) -> None:
-    """By the clock: the work that a look-up costs is hidden in the wait."""
+    """By the clock: the work that a look-up costs is hidden in the wait. What else the machine does only adds to it."""
 
     async def pause(seconds: float) -> None:
         await asyncio.sleep(min(seconds, 0.05))
 
     scene.site.inside.workloads.downloads.accounts.pause = pause
     took: dict[str, list[float]] = {scene.id: [], new_id(): []}
-    for _ in range(9):
+    for _ in range(15):
         for workload, times in took.items():
             began = time.perf_counter()
             await scene.ask("GET", f"/download/{workload}/{FILE}", auth=("w", "wrong"))
             times.append(time.perf_counter() - began)
-    foreign, missing = (statistics.median(times) for times in took.values())
+    foreign, missing = (min(times) for times in took.values())
     assert abs(foreign - missing) < 0.02, (foreign, missing)
 
 
