@@ -11,6 +11,7 @@ import pytest
 from tests.cluster.conftest import Place
 from tests.cluster.servers import ClusterServer
 from tests.integration.kwok.run import Run
+from tests.started import started
 
 from penstock.names import TOOLS_IMAGE
 
@@ -22,10 +23,8 @@ TASK = {"executors": [{"image": TOOLS_IMAGE, "command": ["true"]}], "resources":
 @pytest.fixture
 def server(place: Place, tmp_path: Path) -> Iterator[ClusterServer]:
     """One whose slots are more than the cluster has room for."""
-    one = ClusterServer(tmp_path / "flood", {"PENSTOCK_SLOTS": "200"}, place=place)
-    one.start()
-    yield one
-    one.stop()
+    with started(ClusterServer(tmp_path / "flood", {"PENSTOCK_SLOTS": "200"}, place=place)) as one:
+        yield one
 
 
 def without_room(place: Place) -> set[str]:

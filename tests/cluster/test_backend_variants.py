@@ -15,6 +15,7 @@ from tests.conftest import RunningServer
 from tests.integration.test_variants_server import options, records, run
 from tests.integration.transfers.gateway import Gateway
 from tests.integration.transfers.test_results_to import check_sent
+from tests.started import started
 
 from penstock.pipelines.examples import fetch
 
@@ -47,10 +48,8 @@ def served() -> Iterator[ClusterServer]:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """An S3 server."""
-    one = Gateway(tmp_path_factory.mktemp("s3"))
-    one.start()
-    yield one
-    one.stop()
+    with started(Gateway(tmp_path_factory.mktemp("s3"))) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

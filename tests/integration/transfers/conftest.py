@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import RunningServer, end_runners
 from tests.integration.conftest import Tes
 from tests.integration.transfers.gateway import Gateway
+from tests.started import started
 
 from penstock.client.credentials import Credentials
 from penstock.client.http import Server
@@ -23,21 +24,15 @@ FTP_USER, FTP_PASSWORD = "reader", "an-ftp-password-that-must-not-be-seen"
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway for all tests; each has buckets of its own."""
-    one = Gateway(tmp_path_factory.mktemp("s3"))
-    one.start()
-    yield one
-    one.stop()
+    with started(Gateway(tmp_path_factory.mktemp("s3"))) as one:
+        yield one
 
 
 @pytest.fixture
 def fragile(tmp_path: Path) -> Iterator[Gateway]:
     """A gateway that a test may kill."""
-    folder = tmp_path / "fragile"
-    folder.mkdir()
-    one = Gateway(folder)
-    one.start()
-    yield one
-    one.stop()
+    with started(Gateway(tmp_path / "fragile")) as one:
+        yield one
 
 
 class Ftp:
@@ -77,10 +72,8 @@ def ftp(tmp_path: Path) -> Iterator[Ftp]:
     """A server of its own."""
     root = tmp_path / "ftp"
     root.mkdir()
-    one = Ftp(root)
-    one.start()
-    yield one
-    one.stop()
+    with started(Ftp(root)) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

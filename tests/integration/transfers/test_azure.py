@@ -12,6 +12,7 @@ import pytest
 from tests.integration.conftest import Tes
 from tests.integration.transfers.azurite import Azurite
 from tests.integration.transfers.proxy import CuttingProxy
+from tests.started import started
 
 from penstock.client.credentials import Credentials
 from penstock.clock import Deadline
@@ -24,11 +25,9 @@ WRONG = base64.b64encode(b"a-wrong-key-that-must-not-be-seen").decode()
 @pytest.fixture(scope="module")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """One for all tests, with the container that they use."""
-    one = Azurite(tmp_path_factory.mktemp("azurite"))
-    one.start()
-    one.make("reads")
-    yield one
-    one.stop()
+    with started(Azurite(tmp_path_factory.mktemp("azurite"))) as one:
+        one.make("reads")
+        yield one
 
 
 def place(azurite: Azurite, url: str, **more: object) -> ObjectPlace:

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import RunningServer
 from tests.integration.conftest import Tes
 from tests.integration.transfers.gateway import Gateway
+from tests.started import started
 
 from penstock.client.credentials import Credentials
 from penstock.clock import Deadline
@@ -24,12 +25,10 @@ def owners(open_server: RunningServer, tmp_path: Path) -> Iterator[Gateway]:
     root = open_server.data / "workspace" / "owners"
     for name in SECRETS:
         (root / name).mkdir(exist_ok=True)
-    one = Gateway(tmp_path, root, SECRETS)
-    one.start()
-    for name in SECRETS:
-        one.own(name)
-    yield one
-    one.stop()
+    with started(Gateway(tmp_path, root, SECRETS)) as one:
+        for name in SECRETS:
+            one.own(name)
+        yield one
 
 
 def place(owners: Gateway, url: str, account: str = "local") -> ObjectPlace:

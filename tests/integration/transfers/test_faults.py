@@ -16,6 +16,7 @@ from tests.integration.conftest import Tes
 from tests.integration.transfers.gateway import Gateway
 from tests.integration.transfers.proxy import CuttingProxy
 from tests.integration.transfers.web import Web
+from tests.started import started
 from tests.waiting import until
 
 from penstock.clock import Deadline
@@ -29,10 +30,8 @@ BODY = os.urandom(1 << 20) * 6
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
     """A web server of its own."""
-    one = Web(tmp_path / "web")
-    one.start()
-    yield one
-    one.stop()
+    with started(Web(tmp_path / "web")) as one:
+        yield one
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.integration.transfers.gateway import ACCESS, SECRET, Gateway
 from tests.integration.workloads.conftest import Site, serving
+from tests.started import started
 
 from penstock.settings import Settings
 
@@ -16,11 +17,9 @@ from penstock.settings import Settings
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway with one file in a bucket."""
-    one = Gateway(tmp_path_factory.mktemp("s3"))
-    one.start()
-    (one.bucket("reads") / "a b.txt").write_text("from the store\n")
-    yield one
-    one.stop()
+    with started(Gateway(tmp_path_factory.mktemp("s3"))) as one:
+        (one.bucket("reads") / "a b.txt").write_text("from the store\n")
+        yield one
 
 
 @pytest.fixture
