@@ -246,7 +246,7 @@ class KubernetesBackend:
             found = Found(problem=lost(f"What the executors left cannot be read: {error}"))
         failure = progress.failure or found.problem
         reason = failure.reason if failure else ""
-        entry = found.log(progress.executors, [*attempt.plan.logs, *found.logs, *([reason] if reason else [])])
+        entry = found.entry(progress.executors, [*attempt.plan.logs, *found.logs, *([reason] if reason else [])])
         self._finish(attempt, Outcome(failure.outcome) if failure else Outcome.COMPLETE, reason, entry)
 
     async def _results(self, attempt: Attempt, plan: PodPlan, progress: Progress) -> Found:
@@ -280,7 +280,7 @@ class KubernetesBackend:
             if isinstance(self._files, WorkspaceFiles):
                 tails = await asyncio.to_thread(self._files.tails, attempt.name, len(executors))
         reason = "The attempt was ended."
-        self._finish(attempt, Outcome.CANCELED, reason, Found(tails=tails).log(executors, [reason]))
+        self._finish(attempt, Outcome.CANCELED, reason, Found(tails=tails).entry(executors, [reason]))
 
     def _finish(self, attempt: Attempt, outcome: Outcome, reason: str, entry: AttemptLog | None = None) -> None:
         if attempt.finished.is_set():

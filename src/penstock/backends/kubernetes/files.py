@@ -39,7 +39,7 @@ class Found:
     problem: Failure | None = None
     tails: list[tuple[str, str]] = field(default_factory=list)
 
-    def log(self, executors: list[ExecutorResult], lines: list[str]) -> AttemptLog:
+    def entry(self, executors: list[ExecutorResult], lines: list[str]) -> AttemptLog:
         """What the server keeps of it; ``lines`` are its system logs."""
         logs = [ExecutorLog.model_validate(one) for one in executors]
         for one, (stdout, stderr) in zip(logs, self.tails, strict=False):
