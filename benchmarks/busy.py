@@ -61,19 +61,8 @@ def run_workload(folder: Path, number: int, files: dict[str, list[Path]]) -> lis
     """One workload from upload to results."""
     inputs = [word for role, paths in files.items() for word in (f"--{role}", *map(str, paths))]
     output = folder / str(number)
-    words = [
-        sys.executable,
-        "-m",
-        "penstock.cli.main",
-        "run",
-        "variants",
-        *inputs,
-        "--output",
-        str(output),
-        "--name",
-        f"busy {number}",
-    ]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    words = ["run", "variants", *inputs, "--output", str(output), "--name", f"busy {number}"]
+    subprocess.run([sys.executable, "-m", "penstock.cli.main", *words], check=True, stdout=subprocess.DEVNULL)
     return processes(json.loads((output / "ro-crate-metadata.json").read_text()))
 
 
